@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A checked API over io-pgtable for drivers that manage their own page tables.
+ */
+#ifndef _IO_PGTABLE_SAFE_H
+#define _IO_PGTABLE_SAFE_H
+
+#include <linux/bits.h>
+#include <linux/cleanup.h>
+#include <linux/compiler.h>
+#include <linux/err.h>
+#include <linux/io-pgtable.h>
+#include <linux/types.h>
+
+struct device;
+struct sg_table;
+
+/**
+ * DOC: overview
+ *
+ * A GPU driver that manages its own address spaces calls the io-pgtable ops
+ * directly, and every such driver writes the same loop around them: pick a
+ * page size, call, add up what was mapped, try again, unmap on failure, flush.
+ * The ops check next to nothing. A misaligned address lands somewhere else, an
+ * overlap fires a WARN_ON() or silently replaces what was mapped, an unmap of
+ * something that is not mapped leaves half of it behind.
+ *
+ * &struct io_pgtable_safe wraps one page table. It keeps a ledger of what is
+ * mapped, so that every request is checked before the page table is touched,
+ * and it owns the loop, the cleanup and the invalidation. A request that is
+ * refused leaves the page table and the ledger exactly as they were and logs
+ * nothing, so that it may come straight from user space.
+ *
+ * IOVAs and sizes are &typedef u64 and in bytes on every architecture; a value
+ * the backend cannot take is refused, never truncated. Every function says
+ * which errors it returns; the functions that map or unmap share the list
+ * under "Errors".
+ */
+
+/**
+ * DOC: outcomes
+ *
+ * Mapping gives two almost orthogonal values, how much was mapped and whether
+ * there was an error. One call of io_pgtable_ops->map_pages() has four legal
+ * outcomes, and any caller must cope with all of them:
+ *
+ * ===========  =========  ====================================================
+ * error        mapped     meaning
+ * ===========  =========  ====================================================
+ * none         all        success
+ * none         a part     call again with the remainder
+ * any          a part     that part stays mapped unless the caller unmaps it
+ * any          nothing    plain failure
+ * ===========  =========  ====================================================
+ *
+ * The fifth, no error and nothing mapped, is illegal: a caller that retries
+ * would do so for ever. So are more bytes than were asked for and a number of
+ * bytes that is not a multiple of the page size. The layer turns each of them
+ * into -EIO.
+ *
+ * io_pgtable_safe_try_map_pages() hands all four outcomes to its caller as
+ * they are. io_pgtable_safe_map_pages() undoes a part that was mapped before an
+ * error. io_pgtable_safe_map(), io_pgtable_safe_map_sgtable() and
+ * io_pgtable_safe_map_repeat() also retry partial success, so that they map
+ * everything or nothing.
+ */
+
+/**
+ * DOC: errors
+ *
+ * ============  ==============================================================
+ * -EINVAL       An address or size is not aligned to the page size; the page
+ *               size is not exactly one of the granted ones; a count or size
+ *               is zero; @prot has neither IOMMU_READ nor IOMMU_WRITE, or
+ *               IOMMU_WRITE alone where the format would make it readable too;
+ *               @gfp picks a memory zone; an unknown flag; a scatter-gather
+ *               table shorter than asked for; a bad configuration.
+ * -ERANGE       The first or last byte is outside the address space (ias bits,
+ *               or the upper half with IO_PGTABLE_QUIRK_ARM_TTBR1) or outside
+ *               the physical address space (oas bits).
+ * -EOVERFLOW    Address plus size, or page size times count, does not fit.
+ * -EEXIST       A map over something that is mapped.
+ * -ENOENT       An unmap or lookup of something that is not mapped, or a range
+ *               with a hole in it.
+ * -ENOTBLK      The range cuts a leaf: it covers only part of a block. Ask
+ *               io_pgtable_safe_leaf_span() for a range that does not.
+ * -EBUSY        Another thread is mapping or unmapping part of the range right
+ *               now.
+ * -ENOMEM       No memory for page tables or for the ledger.
+ * -EOPNOTSUPP   A format, quirk or custom allocator that this kernel does not
+ *               have.
+ * -EIO          The backend broke its contract (an illegal outcome, or an
+ *               unmap that failed). Unless it was merely a map call that made
+ *               no progress, the table is broken from then on: every later
+ *               call but free fails with -EIO.
+ * ============  ==============================================================
+ *
+ * Any other error is the backend's own, passed on.
+ */
+
+/**
+ * DOC: concurrency
+ *
+ * All functions but alloc, free, set_live and clear_live may be called
+ * concurrently on one table and from any context, interrupts included; those
+ * that take a gfp_t sleep only if it allows that. Nothing is locked while the
+ * backend runs: a call claims its range in the ledger, runs the backend and
+ * commits. Calls on disjoint ranges run side by side. Of two calls whose ranges
+ * overlap, one wins and the other fails with -EBUSY at once; two lookups do not
+ * exclude each other. Unmap never allocates memory.
+ *
+ * io_pgtable_safe_free() must not race with anything on the same table.
+ */
+
+/**
+ * DOC: invalidation
+ *
+ * When an unmap returns success, or a failed map returns, no walker may still
+ * translate what was unmapped. The formats do not guarantee that: with a NULL
+ * gather, 6.1 calls tlb_add_page(NULL), and LPAE from 6.12 on makes no leaf
+ * callback at all (drivers/iommu/io-pgtable-arm.c, __arm_lpae_unmap()). So the
+ * layer keeps the formats from reporting leaves and calls the driver itself,
+ * once for each call of the API, on every format and kernel alike:
+ *
+ * - tlb_flush_walk(iova, size, granule) where the driver has it, with the
+ *   smallest leaf of the range as the granule. It must be synchronous and must
+ *   cover leaves as well as tables. All in-tree implementations do; since
+ *   tlb_flush_leaf() went (5.11), nothing else in &struct iommu_flush_ops
+ *   invalidates leaves of a range synchronously.
+ * - tlb_flush_all() where there is no tlb_flush_walk(), or where the range is
+ *   so long that more than 512 invalidations of one granule would be needed
+ *   (compare MAX_DVM_OPS in arch/arm64/include/asm/tlbflush.h).
+ *
+ * The range stays claimed until the callback has returned, so that nobody can
+ * map it again too early.
+ *
+ * A configuration without flush callbacks (tlb == NULL) says that the driver or
+ * a firmware invalidates, as panfrost and panthor do. Then the driver must
+ * invalidate, leaves and tables, after each unmap and each failed map that may
+ * have been visible to the device, before it frees or reuses the memory that
+ * was mapped, and must keep the device from walking the range meanwhile (as
+ * panthor does by locking the region first): page-table pages are freed during
+ * the call.
+ *
+ * %IO_PGTABLE_SAFE_NO_FLUSH leaves the invalidation to a later
+ * io_pgtable_safe_flush(), so that one may serve many unmaps.
+ */
+
+struct io_pgtable_safe;
+
+/**
+ * enum io_pgtable_safe_flags - Flags of the unmap functions.
+ * @IO_PGTABLE_SAFE_NO_FLUSH: Do not invalidate. The caller calls
+ *	io_pgtable_safe_flush() before the memory or the iova range is reused.
+ */
+enum io_pgtable_safe_flags {
+	IO_PGTABLE_SAFE_NO_FLUSH	= BIT(0),
+};
+
+/**
+ * enum io_pgtable_safe_sg - Which addresses of a scatter-gather table to map.
+ * @IO_PGTABLE_SAFE_SG_CPU: sg_phys(), over the table's orig_nents: for a device
+ *	whose memory accesses nobody else translates.
+ * @IO_PGTABLE_SAFE_SG_DMA: sg_dma_address(), over the table's nents: after
+ *	dma_map_sgtable(), as panfrost and panthor do.
+ */
+enum io_pgtable_safe_sg {
+	IO_PGTABLE_SAFE_SG_CPU,
+	IO_PGTABLE_SAFE_SG_DMA,
+};
+
+/**
+ * struct io_pgtable_safe_map_result - What a map call did.
+ * @mapped: Bytes this call mapped that are still mapped now that it returns.
+ * @err: 0 or a negative errno. Almost orthogonal to @mapped; see the function.
+ *
+ * A type of its own so that it cannot be taken for the result of an unmap.
+ */
+struct io_pgtable_safe_map_result {
+	u64 mapped;
+	int err;
+};
+
+/**
+ * struct io_pgtable_safe_unmap_result - What an unmap call did.
+ * @unmapped: Bytes this call unmapped.
+ * @err: 0 or a negative errno. If it is not 0, @unmapped is 0 unless the
+ *	backend failed to unmap something that was mapped (-EIO).
+ */
+struct io_pgtable_safe_unmap_result {
+	u64 unmapped;
+	int err;
+};
+
+/**
+ * struct io_pgtable_safe_span - A range of the address space and what is there.
+ * @iova: First byte of the range.
+ * @size: Its size in bytes.
+ * @paddr: Physical address that @iova translates to; 0 where the function that
+ *	filled this in does not say it gives one.
+ * @leaf: Size in bytes of the leaf (page or block) at @iova, or 0 likewise.
+ */
+struct io_pgtable_safe_span {
+	u64 iova;
+	u64 size;
+	phys_addr_t paddr;
+	u64 leaf;
+};
+
+struct io_pgtable_safe * __must_check
+io_pgtable_safe_alloc(enum io_pgtable_fmt fmt, const struct io_pgtable_cfg *cfg,
+		      void *cookie);
+struct io_pgtable_safe * __must_check
+devm_io_pgtable_safe_alloc(struct device *dev, enum io_pgtable_fmt fmt,
+			   const struct io_pgtable_cfg *cfg, void *cookie);
+struct io_pgtable_safe * __must_check
+io_pgtable_safe_wrap(struct io_pgtable_ops *ops,
+		     void (*release)(struct io_pgtable_ops *ops));
+void io_pgtable_safe_free(struct io_pgtable_safe *pgt);
+DEFINE_FREE(io_pgtable_safe, struct io_pgtable_safe *, io_pgtable_safe_free(_T))
+
+const struct io_pgtable_cfg * __must_check
+io_pgtable_safe_cfg(const struct io_pgtable_safe *pgt);
+struct io_pgtable_ops * __must_check
+io_pgtable_safe_raw_ops(struct io_pgtable_safe *pgt);
+void io_pgtable_safe_set_live(struct io_pgtable_safe *pgt);
+void io_pgtable_safe_clear_live(struct io_pgtable_safe *pgt);
+
+struct io_pgtable_safe_map_result __must_check
+io_pgtable_safe_try_map_pages(struct io_pgtable_safe *pgt, u64 iova,
+			      phys_addr_t paddr, size_t pgsize, size_t pgcount,
+			      int prot, gfp_t gfp);
+struct io_pgtable_safe_map_result __must_check
+io_pgtable_safe_map_pages(struct io_pgtable_safe *pgt, u64 iova,
+			  phys_addr_t paddr, size_t pgsize, size_t pgcount,
+			  int prot, gfp_t gfp);
+struct io_pgtable_safe_map_result __must_check
+io_pgtable_safe_map(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr,
+		    u64 size, int prot, gfp_t gfp);
+struct io_pgtable_safe_map_result __must_check
+io_pgtable_safe_map_sgtable(struct io_pgtable_safe *pgt, u64 iova,
+			    struct sg_table *sgt, enum io_pgtable_safe_sg which,
+			    u64 offset, u64 size, int prot, gfp_t gfp);
+struct io_pgtable_safe_map_result __must_check
+io_pgtable_safe_map_repeat(struct io_pgtable_safe *pgt, u64 iova,
+			   phys_addr_t paddr, u64 block, u64 size, int prot,
+			   gfp_t gfp);
+
+struct io_pgtable_safe_unmap_result __must_check
+io_pgtable_safe_unmap_pages(struct io_pgtable_safe *pgt, u64 iova,
+			    size_t pgsize, size_t pgcount, u32 flags);
+struct io_pgtable_safe_unmap_result __must_check
+io_pgtable_safe_unmap(struct io_pgtable_safe *pgt, u64 iova, u64 size,
+		      u32 flags);
+struct io_pgtable_safe_unmap_result __must_check
+io_pgtable_safe_unmap_present(struct io_pgtable_safe *pgt, u64 iova, u64 size,
+			      u32 flags);
+int __must_check io_pgtable_safe_flush(struct io_pgtable_safe *pgt, u64 iova,
+				       u64 size);
+
+int __must_check io_pgtable_safe_lookup(struct io_pgtable_safe *pgt, u64 iova,
+					struct io_pgtable_safe_span *span);
+int __must_check io_pgtable_safe_next(struct io_pgtable_safe *pgt, u64 iova,
+				      struct io_pgtable_safe_span *span);
+int __must_check io_pgtable_safe_leaf_span(struct io_pgtable_safe *pgt, u64 iova,
+					   u64 size,
+					   struct io_pgtable_safe_span *span);
+u64 __must_check io_pgtable_safe_mapped(struct io_pgtable_safe *pgt);
+
+#endif /* _IO_PGTABLE_SAFE_H */
