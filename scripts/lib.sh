@@ -117,6 +117,16 @@ show_failure() {
 	say "     log: $log"
 }
 
+# A kernel's console must be free of what a kernel says when it is unwell.
+console_is_clean() {
+	local log=$1 trouble
+	trouble=$(grep -aE -m 20 '(^|[^A-Z])(BUG|WARNING|Oops|UBSAN|KASAN|KCSAN):|Kernel panic|Call Trace:|unreferenced object|possible (circular|recursive|irq lock)|suspicious RCU|sleeping function|scheduling while atomic|lock (held|inversion)|corruption|Segfault with no mm' "$log") || return 0
+	say " ! the kernel complained:"
+	printf '%s\n' "$trouble" | cut -c 1-200 | sed 's/^/     /' >&2
+	say "     log: $log"
+	return 1
+}
+
 # --- packages ---------------------------------------------------------------
 
 # Base addresses of the Debian archive this machine uses, for "main" or for
