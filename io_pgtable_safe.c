@@ -1,0 +1,1448 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A checked API over io-pgtable for drivers that manage their own page tables.
+ */
+#include <linux/bitops.h>
+#include <linux/device.h>
+#include <linux/export.h>
+#include <linux/module.h>
+#include <linux/overflow.h>
+#include <linux/scatterlist.h>
+#include <linux/sched/mm.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+
+#include "io_pgtable_safe.h"
+#include "io_pgtable_safe_compat.h"
+#include "io_pgtable_safe_ledger.h"
+
+/* More invalidations of one granule than this, and all at once is cheaper */
+#define MAX_TLBI_OPS	512
+
+/**
+ * struct io_pgtable_safe - A page table and the record of what it maps.
+ * @ops: The table. May not be used without a claim in @ledger.
+ * @release: Frees @ops.
+ * @tlb: The driver's flush callbacks, or NULL.
+ * @cookie: What they and the driver's page allocator are called with.
+ * @cfg: The granted configuration, with the driver's own callbacks in it.
+ * @ledger: What is mapped.
+ * @iova_first: First byte of the address space.
+ * @iova_last: Last byte of it.
+ * @paddr_last: Last byte that can be mapped.
+ * @pgsizes: Page sizes that can be mapped, a subset of @cfg.pgsize_bitmap.
+ * @granule: The smallest of them.
+ * @write_implies_read: The format cannot express IOMMU_WRITE alone.
+ * @live: A device may walk the table.
+ * @broken: The backend broke its contract: table and ledger may differ.
+ */
+struct io_pgtable_safe {
+	struct io_pgtable_ops *ops;
+	void (*release)(struct io_pgtable_ops *ops);
+	const struct iommu_flush_ops *tlb;
+	void *cookie;
+	struct io_pgtable_cfg cfg;
+	struct ledger ledger;
+	u64 iova_first;
+	u64 iova_last;
+	u64 paddr_last;
+	unsigned long pgsizes;
+	unsigned long granule;
+	bool write_implies_read;
+	bool live;
+	bool broken;
+};
+
+static struct io_pgtable_safe_map_result map_result(u64 mapped, int err)
+{
+	return (struct io_pgtable_safe_map_result){ .mapped = mapped, .err = err };
+}
+
+static struct io_pgtable_safe_unmap_result unmap_result(u64 unmapped, int err)
+{
+	return (struct io_pgtable_safe_unmap_result){
+		.unmapped = unmapped, .err = err
+	};
+}
+
+static u64 to_offset(const struct io_pgtable_safe *pgt, u64 iova)
+{
+	return iova - pgt->iova_first;
+}
+
+/* The backend can no longer be trusted with anything but being freed */
+static void set_broken(struct io_pgtable_safe *pgt)
+{
+	WRITE_ONCE(pgt->broken, true);
+	dev_err_ratelimited(pgt->cfg.iommu_dev,
+			    "io-pgtable broke its contract, page table disabled\n");
+}
+
+/* --- checks of arguments -------------------------------------------------- */
+
+static int check_table(const struct io_pgtable_safe *pgt)
+{
+	return unlikely(READ_ONCE(pgt->broken)) ? -EIO : 0;
+}
+
+static int check_iova(const struct io_pgtable_safe *pgt, u64 iova, u64 size,
+		      u64 align)
+{
+	u64 last = iova + size - 1;
+
+	if (unlikely(!size || ((iova | size) & (align - 1))))
+		return -EINVAL;
+	if (unlikely(last < iova))
+		return -EOVERFLOW;
+	if (unlikely(iova < pgt->iova_first || last > pgt->iova_last))
+		return -ERANGE;
+	return 0;
+}
+
+static int check_paddr(const struct io_pgtable_safe *pgt, phys_addr_t paddr,
+		       u64 size, u64 align)
+{
+	u64 last = (u64)paddr + size - 1;
+
+	if (unlikely(paddr & (align - 1)))
+		return -EINVAL;
+	if (unlikely(last < paddr))
+		return -EOVERFLOW;
+	if (unlikely(last > pgt->paddr_last))
+		return -ERANGE;
+	return 0;
+}
+
+static int check_pgsize(const struct io_pgtable_safe *pgt, size_t pgsize,
+			size_t pgcount, u64 *size)
+{
+	if (unlikely(!is_power_of_2(pgsize) || !(pgsize & pgt->pgsizes) || !pgcount))
+		return -EINVAL;
+	if (unlikely(check_mul_overflow((u64)pgsize, (u64)pgcount, size)))
+		return -EOVERFLOW;
+	return 0;
+}
+
+/*
+ * iommu_map() refuses the same gfp flags. At stage 1, ARM's formats have no
+ * encoding for write-only and give both, see arm_lpae_prot_to_pte().
+ */
+static int check_prot(const struct io_pgtable_safe *pgt, int prot, gfp_t gfp)
+{
+	if (unlikely(!(prot & (IOMMU_READ | IOMMU_WRITE))))
+		return -EINVAL;
+	if (unlikely(!(prot & IOMMU_READ) && pgt->write_implies_read))
+		return -EINVAL;
+	if (unlikely(gfp & (__GFP_COMP | __GFP_DMA | __GFP_DMA32 | __GFP_HIGHMEM)))
+		return -EINVAL;
+	return 0;
+}
+
+static int check_map(const struct io_pgtable_safe *pgt, u64 iova, u64 size,
+		     u64 align, int prot, gfp_t gfp)
+{
+	int err;
+
+	might_alloc(gfp);
+	err = check_table(pgt);
+	if (!err)
+		err = check_iova(pgt, iova, size, align);
+	if (!err)
+		err = check_prot(pgt, prot, gfp);
+	return err;
+}
+
+static int check_unmap(const struct io_pgtable_safe *pgt, u64 iova, u64 size,
+		       u64 align, u32 flags)
+{
+	if (unlikely(flags & ~IO_PGTABLE_SAFE_NO_FLUSH))
+		return -EINVAL;
+	return check_table(pgt) ?: check_iova(pgt, iova, size, align);
+}
+
+/* --- invalidation --------------------------------------------------------- */
+
+static void invalidate(struct io_pgtable_safe *pgt, u64 iova, u64 size,
+		       size_t granule)
+{
+	if (!pgt->tlb || !size)
+		return;
+	if (pgt->tlb->tlb_flush_walk && size >> __ffs(granule) <= MAX_TLBI_OPS)
+		pgt->tlb->tlb_flush_walk(iova, size, granule, pgt->cookie);
+	else
+		pgt->tlb->tlb_flush_all(pgt->cookie);
+}
+
+static void backend_flush_all(void *cookie)
+{
+	struct io_pgtable_safe *pgt = cookie;
+
+	pgt->tlb->tlb_flush_all(pgt->cookie);
+}
+
+/* The format is about to free a table: it may do so when this returns */
+static void backend_flush_walk(unsigned long iova, size_t size, size_t granule,
+			       void *cookie)
+{
+	invalidate(cookie, iova, size, granule);
+}
+
+/* Only for raw_ops(): the layer's own gathers keep the formats from calling it */
+static void backend_add_page(struct iommu_iotlb_gather *gather,
+			     unsigned long iova, size_t granule, void *cookie)
+{
+	struct io_pgtable_safe *pgt = cookie;
+
+	if (IS_ENABLED(CONFIG_IOMMU_API) && pgt->tlb->tlb_add_page)
+		pgt->tlb->tlb_add_page(gather, iova, granule, pgt->cookie);
+}
+
+static const struct iommu_flush_ops backend_flush_ops = {
+	.tlb_flush_all	= backend_flush_all,
+	.tlb_flush_walk	= backend_flush_walk,
+	.tlb_add_page	= backend_add_page,
+};
+
+/* --- the backend ---------------------------------------------------------- */
+
+/*
+ * One call. The formats count in int (min_t(int, ...) in io-pgtable-arm.c), add
+ * to *mapped without setting it, and may report what they like.
+ */
+static struct io_pgtable_safe_map_result
+backend_map(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr,
+	    size_t pgsize, u64 pgcount, int prot, gfp_t gfp)
+{
+	struct io_pgtable_ops *ops = pgt->ops;
+	size_t mapped = 0, count, asked;
+	int err;
+
+	count = min_t(u64, pgcount, min_t(size_t, INT_MAX, SIZE_MAX / pgsize));
+	asked = pgsize * count;
+
+	err = ops->map_pages(ops, iova, paddr, pgsize, count, prot, gfp, &mapped);
+	if (unlikely(mapped > asked || (mapped & (pgsize - 1)))) {
+		set_broken(pgt);
+		return map_result(min(mapped, asked) & ~(pgsize - 1), -EIO);
+	}
+	if (unlikely(err > 0 || (!err && !mapped)))
+		err = -EIO;
+	return map_result(mapped, err);
+}
+
+/*
+ * The largest page that address and size allow, and how many of them until a
+ * larger one is possible; the same choice as iommu_pgsize() makes.
+ */
+static size_t best_pgsize(const struct io_pgtable_safe *pgt, u64 iova,
+			  u64 paddr, u64 size, u64 *count)
+{
+	unsigned long pgsizes = pgt->pgsizes, next;
+	u64 addr = iova | paddr, offset;
+	unsigned int shift;
+
+	shift = min(fls64(size) - 1, BITS_PER_LONG - 1);
+	if (addr)
+		shift = min_t(unsigned int, shift, __ffs64(addr));
+	next = shift + 1 < BITS_PER_LONG ? pgsizes & (~0UL << (shift + 1)) : 0;
+	shift = __fls(pgsizes & (~0UL >> (BITS_PER_LONG - 1 - shift)));
+
+	if (next) {
+		next &= -next;
+		offset = next - (addr & (next - 1));
+		if (!((iova ^ paddr) & (next - 1)) && size > offset &&
+		    size - offset >= next)
+			size = offset;
+	}
+	*count = size >> shift;
+	return BIT(shift);
+}
+
+/*
+ * Unmap a claimed range. Leaves lie in it whole, and a leaf is aligned to its
+ * size, so the best page size is never smaller than the leaf; where it is
+ * larger, a whole table goes at once.
+ */
+static u64 backend_unmap(struct io_pgtable_safe *pgt, u64 iova, u64 size)
+{
+	struct io_pgtable_ops *ops = pgt->ops;
+	struct iommu_iotlb_gather gather;
+	size_t pgsize, n, asked;
+	u64 done = 0, count;
+
+	io_pgtable_safe_gather_init(&gather);
+	while (done < size) {
+		pgsize = best_pgsize(pgt, iova + done, iova + done, size - done,
+				     &count);
+		count = min_t(u64, count, min_t(size_t, INT_MAX, SIZE_MAX / pgsize));
+		asked = pgsize * count;
+		n = ops->unmap_pages(ops, iova + done, pgsize, count, &gather);
+		if (unlikely(!n || n > asked || (n & (pgsize - 1)))) {
+			set_broken(pgt);
+			return done + (min(n, asked) & ~(pgsize - 1));
+		}
+		done += n;
+	}
+	return done;
+}
+
+/* --- alloc and free ------------------------------------------------------- */
+
+/**
+ * struct format - What has to be known of a format before it is tried.
+ * @enabled: The kernel has it.
+ * @custom_alloc: It takes &io_pgtable_cfg.alloc, where that exists.
+ * @write_implies_read: It has no encoding for IOMMU_WRITE alone.
+ * @ias: Largest input size, in bits; it may grant less.
+ * @oas: Largest output size, in bits.
+ * @quirks: Quirks it takes.
+ *
+ * From the allocation functions in drivers/iommu/io-pgtable-*.c, which say NULL
+ * whatever is wrong. The AMD formats of older kernels are not among them: they
+ * find their driver's data through the address of the caller's cfg.
+ */
+struct format {
+	bool enabled;
+	bool custom_alloc;
+	bool write_implies_read;
+	u8 ias;
+	u8 oas;
+	unsigned long quirks;
+};
+
+#define LPAE		.enabled = IS_ENABLED(CONFIG_IOMMU_IO_PGTABLE_LPAE),	\
+			.custom_alloc = true
+#define LPAE_S1_QUIRKS	(IO_PGTABLE_QUIRK_ARM_NS | IO_PGTABLE_QUIRK_ARM_TTBR1 |	\
+			 IO_PGTABLE_QUIRK_ARM_OUTER_WBWA |			\
+			 IO_PGTABLE_QUIRK_ARM_HD | IO_PGTABLE_QUIRK_NO_WARN)
+#define LPAE_S2_QUIRKS	(IO_PGTABLE_QUIRK_ARM_S2FWB | IO_PGTABLE_QUIRK_NO_WARN)
+#define V7S_QUIRKS	(IO_PGTABLE_QUIRK_ARM_NS | IO_PGTABLE_QUIRK_NO_PERMS |	\
+			 IO_PGTABLE_QUIRK_ARM_MTK_EXT |				\
+			 IO_PGTABLE_QUIRK_ARM_MTK_TTBR_EXT)
+
+static const struct format formats[] = {
+	[ARM_32_LPAE_S1] = { LPAE, .ias = 32, .oas = 40, .quirks = LPAE_S1_QUIRKS,
+			     .write_implies_read = true },
+	[ARM_32_LPAE_S2] = { LPAE, .ias = 40, .oas = 40, .quirks = LPAE_S2_QUIRKS },
+	[ARM_64_LPAE_S1] = { LPAE, .ias = 64, .oas = 64, .quirks = LPAE_S1_QUIRKS,
+			     .write_implies_read = true },
+	[ARM_64_LPAE_S2] = { LPAE, .ias = 64, .oas = 64, .quirks = LPAE_S2_QUIRKS },
+	[ARM_MALI_LPAE] = { LPAE, .ias = 48, .oas = 40 },
+	[ARM_V7S] = { .enabled = IS_ENABLED(CONFIG_IOMMU_IO_PGTABLE_ARMV7S),
+		      .ias = 34, .oas = 35, .quirks = V7S_QUIRKS,
+		      .write_implies_read = true },
+	[APPLE_DART] = { .enabled = IS_ENABLED(CONFIG_IOMMU_IO_PGTABLE_DART),
+			 .ias = 42, .oas = 42 },
+	[APPLE_DART2] = { .enabled = IS_ENABLED(CONFIG_IOMMU_IO_PGTABLE_DART),
+			  .ias = 42, .oas = 42 },
+};
+
+static const struct format *find_format(enum io_pgtable_fmt fmt)
+{
+	if ((unsigned int)fmt >= ARRAY_SIZE(formats) || !formats[fmt].enabled)
+		return NULL;
+	return &formats[fmt];
+}
+
+/* The granule that arm_lpae_restrict_pgsizes() will settle on */
+static unsigned long lpae_granule(enum io_pgtable_fmt fmt, unsigned long pgsizes)
+{
+	if (fmt != ARM_64_LPAE_S1 && fmt != ARM_64_LPAE_S2)
+		pgsizes &= SZ_4K | SZ_2M | SZ_1G;
+	if (pgsizes & PAGE_SIZE)
+		return PAGE_SIZE;
+	if (pgsizes & ~PAGE_MASK)
+		return BIT(__fls(pgsizes & ~PAGE_MASK));
+	return pgsizes ? BIT(__ffs(pgsizes)) : 0;
+}
+
+/*
+ * Stage 2 tables whose first lookup must be at a concatenated table have room
+ * for 16 of them (Arm ARM, R_SRKBC and R_DXBSH); from 7.0 or so on the format
+ * has a WARN_ON() for more, see arm_lpae_concat_mandatory().
+ */
+static bool s2_concat_fits(unsigned long granule, unsigned int ias,
+			   unsigned int oas)
+{
+	if (granule == SZ_4K && ias > 39 && (oas == 40 || oas == 42))
+		return ias <= 39 + 4;
+	if (granule == SZ_16K && ias > 36 && oas == 40)
+		return ias <= 36 + 4;
+	return true;
+}
+
+static int check_lpae(enum io_pgtable_fmt fmt, const struct io_pgtable_cfg *cfg)
+{
+	unsigned long granule = lpae_granule(fmt, cfg->pgsize_bitmap);
+	unsigned int bits = granule == SZ_64K ? 52 : 48;
+	unsigned int ias = min(cfg->ias, bits), oas = min(cfg->oas, bits);
+
+	if (granule != SZ_4K && granule != SZ_16K && granule != SZ_64K)
+		return -EINVAL;
+	if (ias <= __ffs(granule))
+		return -EINVAL;
+	if (fmt == ARM_MALI_LPAE)
+		return 0;
+
+	if (cfg->quirks & IO_PGTABLE_QUIRK_ARM_OUTER_WBWA && cfg->coherent_walk)
+		return -EINVAL;
+	if ((fmt == ARM_32_LPAE_S2 || fmt == ARM_64_LPAE_S2) &&
+	    !s2_concat_fits(granule, ias, oas))
+		return -EINVAL;
+
+	switch (oas) {
+	case 32: case 36: case 40: case 42: case 44: case 48: case 52:
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+static int check_v7s(const struct io_pgtable_cfg *cfg)
+{
+	bool mtk = cfg->quirks & IO_PGTABLE_QUIRK_ARM_MTK_EXT;
+
+	if (mtk && !(cfg->quirks & IO_PGTABLE_QUIRK_NO_PERMS))
+		return -EINVAL;
+	mtk = mtk && IS_ENABLED(CONFIG_PHYS_ADDR_T_64BIT);
+	if ((cfg->quirks & IO_PGTABLE_QUIRK_ARM_MTK_TTBR_EXT) && !mtk)
+		return -EINVAL;
+	if (cfg->ias > (mtk ? 34 : 32) || cfg->oas > (mtk ? 35 : 32))
+		return -EINVAL;
+	return 0;
+}
+
+static int check_dart(const struct io_pgtable_cfg *cfg)
+{
+	if (cfg->pgsize_bitmap != SZ_4K && cfg->pgsize_bitmap != SZ_16K)
+		return -EINVAL;
+	if (!cfg->coherent_walk || (cfg->oas != 36 && cfg->oas != 42) ||
+	    cfg->ias > cfg->oas || cfg->ias <= __ffs(cfg->pgsize_bitmap))
+		return -EINVAL;
+	return 0;
+}
+
+static int check_callbacks(const struct format *format,
+			   const struct io_pgtable_cfg *cfg)
+{
+	bool alloc = io_pgtable_safe_has_alloc(cfg);
+	bool free = io_pgtable_safe_has_free(cfg);
+
+	if (alloc != free)
+		return -EINVAL;
+	if (alloc && !format->custom_alloc)
+		return -EOPNOTSUPP;
+	/* Only tlb_add_page is optional; without any other nothing is synchronous */
+	if (cfg->tlb && !cfg->tlb->tlb_flush_all)
+		return -EINVAL;
+	return 0;
+}
+
+static int check_cfg(enum io_pgtable_fmt fmt, const struct io_pgtable_cfg *cfg)
+{
+	const struct format *format = find_format(fmt);
+	int err;
+
+	if (!format || cfg->quirks & ~format->quirks)
+		return -EOPNOTSUPP;
+	err = check_callbacks(format, cfg);
+	if (err)
+		return err;
+	/* LPAE asks dev_to_node() of it whatever else is configured */
+	if (!cfg->iommu_dev || cfg->ias > format->ias || cfg->oas > format->oas)
+		return -EINVAL;
+
+	switch (fmt) {
+	case ARM_V7S:
+		return check_v7s(cfg);
+	case APPLE_DART:
+	case APPLE_DART2:
+		return check_dart(cfg);
+	default:
+		return check_lpae(fmt, cfg);
+	}
+}
+
+/* The driver's page allocator, called with the driver's cookie */
+#ifdef IO_PGTABLE_SAFE_HAVE_CFG_ALLOC
+static void *backend_alloc(void *cookie, size_t size, gfp_t gfp)
+{
+	struct io_pgtable_safe *pgt = cookie;
+
+	return pgt->cfg.alloc(pgt->cookie, size, gfp);
+}
+
+static void backend_free(void *cookie, void *pages, size_t size)
+{
+	struct io_pgtable_safe *pgt = cookie;
+
+	pgt->cfg.free(pgt->cookie, pages, size);
+}
+
+static void set_allocator(struct io_pgtable_cfg *cfg)
+{
+	if (cfg->alloc) {
+		cfg->alloc = backend_alloc;
+		cfg->free = backend_free;
+	}
+}
+
+static void restore_allocator(struct io_pgtable_cfg *cfg,
+			      const struct io_pgtable_cfg *from)
+{
+	cfg->alloc = from->alloc;
+	cfg->free = from->free;
+}
+#else
+static void set_allocator(struct io_pgtable_cfg *cfg)
+{
+}
+
+static void restore_allocator(struct io_pgtable_cfg *cfg,
+			      const struct io_pgtable_cfg *from)
+{
+}
+#endif
+
+/* What can be mapped where, from the granted configuration */
+static int set_geometry(struct io_pgtable_safe *pgt)
+{
+	struct io_pgtable_cfg *cfg = &pgt->cfg;
+
+	if (!cfg->ias || cfg->ias > 64 || !cfg->oas || cfg->oas > 64)
+		return -EINVAL;
+
+	/* A block as large as all there is needs a level above its own */
+	pgt->pgsizes = cfg->pgsize_bitmap;
+	if (cfg->ias < BITS_PER_LONG)
+		pgt->pgsizes &= BIT(cfg->ias) - 1;
+	if (!pgt->pgsizes)
+		return -EINVAL;
+	cfg->pgsize_bitmap = pgt->pgsizes;
+	pgt->granule = BIT(__ffs(pgt->pgsizes));
+
+	pgt->iova_last = GENMASK_ULL(cfg->ias - 1, 0);
+	if (cfg->quirks & IO_PGTABLE_QUIRK_ARM_TTBR1) {
+		pgt->iova_first = ~pgt->iova_last;
+		pgt->iova_last = U64_MAX;
+	}
+	/* The ops take unsigned long and phys_addr_t */
+	if (pgt->iova_first > ULONG_MAX)
+		return -EOPNOTSUPP;
+	pgt->iova_last = min_t(u64, pgt->iova_last, ULONG_MAX);
+	pgt->paddr_last = min_t(u64, GENMASK_ULL(cfg->oas - 1, 0),
+				(phys_addr_t)U64_MAX);
+
+	return ledger_init(&pgt->ledger, pgt->pgsizes, cfg->ias);
+}
+
+static int alloc_backend(struct io_pgtable_safe *pgt, enum io_pgtable_fmt fmt,
+			 const struct io_pgtable_cfg *cfg)
+{
+	struct io_pgtable_cfg granted = *cfg;
+
+	/* The top-level table is allocated while there is nothing else yet */
+	pgt->cfg = *cfg;
+	pgt->tlb = cfg->tlb;
+	if (granted.tlb)
+		granted.tlb = &backend_flush_ops;
+	set_allocator(&granted);
+
+	pgt->ops = alloc_io_pgtable_ops(fmt, &granted, pgt);
+	if (!pgt->ops) {
+		/* All that DART has up to 6.12: two levels, four topmost tables */
+		if ((fmt == APPLE_DART || fmt == APPLE_DART2) &&
+		    cfg->ias > (cfg->pgsize_bitmap == SZ_4K ? 32 : 38))
+			return -EINVAL;
+		return -ENOMEM;
+	}
+	pgt->release = free_io_pgtable_ops;
+
+	granted.tlb = cfg->tlb;
+	restore_allocator(&granted, cfg);
+	pgt->cfg = granted;
+	return 0;
+}
+
+/**
+ * io_pgtable_safe_alloc() - Allocate an empty page table.
+ * @fmt: Its format.
+ * @cfg: The configuration asked for, as for alloc_io_pgtable_ops(). It is not
+ *	modified; io_pgtable_safe_cfg() gives what was granted.
+ * @cookie: Passed to the callbacks in @cfg.
+ *
+ * The flush callbacks in @cfg, if any, must be as "Invalidation" says;
+ * tlb_flush_all is mandatory. A page size as large as the whole address space
+ * is not granted: no format has a table to put such a block in.
+ *
+ * Context: May sleep.
+ * Return: The page table, to be freed with io_pgtable_safe_free(), or an
+ * ERR_PTR:
+ *
+ * * -EOPNOTSUPP: the kernel does not have the format, or the format does not
+ *   have a quirk of @cfg, or it takes no custom allocator. The AMD formats of
+ *   older kernels are not supported.
+ * * -EINVAL: the format cannot be configured like this.
+ * * -ENOMEM
+ */
+struct io_pgtable_safe *
+io_pgtable_safe_alloc(enum io_pgtable_fmt fmt, const struct io_pgtable_cfg *cfg,
+		      void *cookie)
+{
+	struct io_pgtable_safe *pgt;
+	int err;
+
+	err = check_cfg(fmt, cfg);
+	if (err)
+		return ERR_PTR(err);
+	pgt = kzalloc_obj(*pgt);
+	if (!pgt)
+		return ERR_PTR(-ENOMEM);
+	pgt->cookie = cookie;
+	pgt->write_implies_read = formats[fmt].write_implies_read;
+
+	err = alloc_backend(pgt, fmt, cfg);
+	if (err)
+		goto free_pgt;
+	err = set_geometry(pgt);
+	if (err)
+		goto free_ops;
+	return pgt;
+
+free_ops:
+	pgt->release(pgt->ops);
+free_pgt:
+	kfree(pgt);
+	return ERR_PTR(err);
+}
+EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_alloc, IO_PGTABLE_SAFE_NS);
+
+static void devm_release(void *pgt)
+{
+	io_pgtable_safe_free(pgt);
+}
+
+/**
+ * devm_io_pgtable_safe_alloc() - Allocate a page table that goes with a device.
+ * @dev: The device; when its driver is detached, the page table is freed. It
+ *	must not be live then.
+ * @fmt: As for io_pgtable_safe_alloc().
+ * @cfg: Likewise.
+ * @cookie: Likewise.
+ *
+ * Context: May sleep.
+ * Return: As io_pgtable_safe_alloc(); do not free it.
+ */
+struct io_pgtable_safe *
+devm_io_pgtable_safe_alloc(struct device *dev, enum io_pgtable_fmt fmt,
+			   const struct io_pgtable_cfg *cfg, void *cookie)
+{
+	struct io_pgtable_safe *pgt = io_pgtable_safe_alloc(fmt, cfg, cookie);
+	int err;
+
+	if (IS_ERR(pgt))
+		return pgt;
+	err = devm_add_action_or_reset(dev, devm_release, pgt);
+	return err ? ERR_PTR(err) : pgt;
+}
+EXPORT_SYMBOL_NS_GPL(devm_io_pgtable_safe_alloc, IO_PGTABLE_SAFE_NS);
+
+/**
+ * io_pgtable_safe_wrap() - Adopt a page table allocated elsewhere.
+ * @ops: An empty page table whose &struct io_pgtable is filled in, as that of
+ *	every format is: geometry, quirks and flush callbacks come from its cfg,
+ *	and the callbacks are called with its cookie. Must have map_pages,
+ *	unmap_pages and iova_to_phys.
+ * @release: Frees it.
+ *
+ * On success the ops belong to the result, and nobody else may use them. The
+ * layer invalidates as "Invalidation" says, but cannot do anything about a
+ * format that frees a table after a tlb_flush_walk() that does nothing.
+ *
+ * Context: May sleep.
+ * Return: The page table, or an ERR_PTR, and then @ops still belong to the
+ * caller: -EINVAL if something is missing, -EOPNOTSUPP for an upper half
+ * (TTBR1) on a 32-bit kernel, -ENOMEM.
+ */
+struct io_pgtable_safe *
+io_pgtable_safe_wrap(struct io_pgtable_ops *ops,
+		     void (*release)(struct io_pgtable_ops *ops))
+{
+	struct io_pgtable *iop = io_pgtable_ops_to_pgtable(ops);
+	const struct format *format = find_format(iop->fmt);
+	struct io_pgtable_safe *pgt;
+	int err;
+
+	if (!release || !ops->map_pages || !ops->unmap_pages || !ops->iova_to_phys)
+		return ERR_PTR(-EINVAL);
+	if (iop->cfg.tlb && !iop->cfg.tlb->tlb_flush_all)
+		return ERR_PTR(-EINVAL);
+
+	pgt = kzalloc_obj(*pgt);
+	if (!pgt)
+		return ERR_PTR(-ENOMEM);
+	pgt->ops = ops;
+	pgt->release = release;
+	pgt->tlb = iop->cfg.tlb;
+	pgt->cookie = iop->cookie;
+	pgt->cfg = iop->cfg;
+	pgt->write_implies_read = format && format->write_implies_read;
+
+	err = set_geometry(pgt);
+	if (err) {
+		kfree(pgt);
+		return ERR_PTR(err);
+	}
+	return pgt;
+}
+EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_wrap, IO_PGTABLE_SAFE_NS);
+
+/**
+ * io_pgtable_safe_free() - Free a page table.
+ * @pgt: The page table; NULL and an ERR_PTR are ignored.
+ *
+ * A table that a device may still walk (io_pgtable_safe_set_live()) is not
+ * freed but leaked, with a message: a walker in memory that belongs to somebody
+ * else is worse. The memory mapped must then not be freed either. If something
+ * is still mapped, a message says how much; it is unmapped by freeing the
+ * table, and only tlb_flush_all() is called.
+ *
+ * Context: Whatever the format's own free takes: v7s may sleep. Must not race
+ * with any other call on @pgt.
+ */
+void io_pgtable_safe_free(struct io_pgtable_safe *pgt)
+{
+	u64 mapped;
+
+	if (IS_ERR_OR_NULL(pgt))
+		return;
+
+	mapped = ledger_mapped(&pgt->ledger);
+	if (READ_ONCE(pgt->live)) {
+		dev_err_ratelimited(pgt->cfg.iommu_dev,
+				    "page table is live, leaked with %llu bytes mapped\n",
+				    mapped);
+		return;
+	}
+	if (mapped)
+		dev_warn_ratelimited(pgt->cfg.iommu_dev,
+				     "page table freed with %llu bytes mapped\n",
+				     mapped);
+
+	pgt->release(pgt->ops);
+	ledger_destroy(&pgt->ledger);
+	kfree(pgt);
+}
+EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_free, IO_PGTABLE_SAFE_NS);
+
+/**
+ * io_pgtable_safe_cfg() - The granted configuration.
+ * @pgt: The page table.
+ *
+ * For the values that go into the device's registers (TTBR, MAIR, ...), and for
+ * pgsize_bitmap: the page sizes that the map functions take.
+ *
+ * Context: Any.
+ * Return: The configuration; it lives and is constant as long as @pgt.
+ */
+const struct io_pgtable_cfg *io_pgtable_safe_cfg(const struct io_pgtable_safe *pgt)
+{
+	return &pgt->cfg;
+}
+EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_cfg, IO_PGTABLE_SAFE_NS);
+
+/**
+ * io_pgtable_safe_raw_ops() - The page table itself.
+ * @pgt: The page table.
+ *
+ * The way out of every guarantee. Whoever maps or unmaps through these behind
+ * the layer's back makes the ledger wrong, and a wrong ledger lets through what
+ * it exists to refuse. Reading (iova_to_phys, pgtable_walk) is fine while
+ * nobody unmaps the range.
+ *
+ * Context: Any.
+ * Return: The ops.
+ */
+struct io_pgtable_ops *io_pgtable_safe_raw_ops(struct io_pgtable_safe *pgt)
+{
+	return pgt->ops;
+}
+EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_raw_ops, IO_PGTABLE_SAFE_NS);
+
+/**
+ * io_pgtable_safe_set_live() - A device may walk the table from here on.
+ * @pgt: The page table.
+ *
+ * To be called before the table's address is written to the device.
+ *
+ * Context: Any; not concurrently with io_pgtable_safe_clear_live().
+ */
+void io_pgtable_safe_set_live(struct io_pgtable_safe *pgt)
+{
+	WRITE_ONCE(pgt->live, true);
+}
+EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_set_live, IO_PGTABLE_SAFE_NS);
+
+/**
+ * io_pgtable_safe_clear_live() - No device walks the table any longer.
+ * @pgt: The page table.
+ *
+ * To be called when the device has been pointed elsewhere and has forgotten
+ * what it knew of the table.
+ *
+ * Context: Any; not concurrently with io_pgtable_safe_set_live().
+ */
+void io_pgtable_safe_clear_live(struct io_pgtable_safe *pgt)
+{
+	WRITE_ONCE(pgt->live, false);
+}
+EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_clear_live, IO_PGTABLE_SAFE_NS);
+
+/* --- map ------------------------------------------------------------------ */
+
+/**
+ * struct map_op - A map call under way.
+ * @pgt: The page table.
+ * @claim: The range, claimed as a whole.
+ * @first: Its first byte.
+ * @iova: The first byte not mapped yet.
+ * @prot: Protection.
+ * @gfp: For tables and ledger.
+ */
+struct map_op {
+	struct io_pgtable_safe *pgt;
+	struct ledger_claim claim;
+	u64 first;
+	u64 iova;
+	int prot;
+	gfp_t gfp;
+};
+
+/* pgsize: of the first leaf, a hint for the ledger */
+static int begin_map(struct map_op *op, u64 size, size_t pgsize)
+{
+	u64 first = to_offset(op->pgt, op->first);
+
+	op->iova = op->first;
+	return ledger_claim_map(&op->pgt->ledger, &op->claim, first,
+				first + size - 1, __ffs(pgsize));
+}
+
+/* One backend call, with everything recorded that it did */
+static int map_run(struct map_op *op, phys_addr_t paddr, size_t pgsize,
+		   u64 pgcount, u64 *mapped)
+{
+	u64 first = to_offset(op->pgt, op->iova), size = pgsize * pgcount;
+	struct io_pgtable_safe_map_result res;
+	int err;
+
+	*mapped = 0;
+	err = ledger_window(&op->pgt->ledger, &op->claim, first,
+			    first + size - 1, __ffs(pgsize), op->gfp);
+	if (err)
+		return err;
+
+	res = backend_map(op->pgt, op->iova, paddr, pgsize, pgcount, op->prot,
+			  op->gfp);
+	ledger_note_mapped(&op->claim, first, res.mapped);
+	op->iova += res.mapped;
+	*mapped = res.mapped;
+	return res.err;
+}
+
+/* Physically contiguous memory, with the best page sizes, as often as it takes */
+static int map_segment(struct map_op *op, phys_addr_t paddr, u64 size)
+{
+	u64 count, mapped;
+	size_t pgsize;
+	int err;
+
+	while (size) {
+		pgsize = best_pgsize(op->pgt, op->iova, paddr, size, &count);
+		err = map_run(op, paddr, pgsize, count, &mapped);
+		if (err)
+			return err;
+		paddr += mapped;
+		size -= mapped;
+	}
+	return 0;
+}
+
+/* Give back what an operation mapped before it failed. Returns what is left */
+static u64 undo_map(struct map_op *op)
+{
+	u64 mapped = op->iova - op->first, undone = 0;
+
+	/* Never trust a backend that has been caught lying with another call */
+	if (mapped && !READ_ONCE(op->pgt->broken)) {
+		undone = backend_unmap(op->pgt, op->first, mapped);
+		invalidate(op->pgt, op->first, undone, op->pgt->granule);
+	}
+	ledger_commit_map(&op->pgt->ledger, &op->claim, undone);
+	return mapped - undone;
+}
+
+static struct io_pgtable_safe_map_result end_map(struct map_op *op, int err)
+{
+	if (unlikely(err))
+		return map_result(undo_map(op), err);
+	ledger_commit_map(&op->pgt->ledger, &op->claim, 0);
+	return map_result(op->iova - op->first, 0);
+}
+
+/* Both functions that make exactly one backend call */
+static struct io_pgtable_safe_map_result
+map_once(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr,
+	 size_t pgsize, size_t pgcount, int prot, gfp_t gfp, bool keep)
+{
+	struct map_op op = { .pgt = pgt, .first = iova, .prot = prot, .gfp = gfp };
+	u64 size, mapped;
+	int err;
+
+	err = check_pgsize(pgt, pgsize, pgcount, &size);
+	if (!err)
+		err = check_map(pgt, iova, size, pgsize, prot, gfp);
+	if (!err)
+		err = check_paddr(pgt, paddr, size, pgsize);
+	if (!err)
+		err = begin_map(&op, size, pgsize);
+	if (err)
+		return map_result(0, err);
+
+	err = map_run(&op, paddr, pgsize, pgcount, &mapped);
+	if (!keep)
+		return end_map(&op, err);
+	ledger_commit_map(&pgt->ledger, &op.claim, 0);
+	return map_result(mapped, err);
+}
+
+/**
+ * io_pgtable_safe_try_map_pages() - One backend call, its outcome as it is.
+ * @pgt: The page table.
+ * @iova: Where to map; aligned to @pgsize.
+ * @paddr: What to map; physically contiguous, aligned to @pgsize.
+ * @pgsize: Page size in bytes: exactly one of the granted ones.
+ * @pgcount: Number of pages.
+ * @prot: IOMMU_READ, IOMMU_WRITE and the other protection flags of
+ *	include/linux/iommu.h.
+ * @gfp: For page tables and the ledger. No zone modifiers.
+ *
+ * All four legal outcomes reach the caller, and it must cope with each: retry
+ * the remainder after partial success, and after an error either unmap what was
+ * mapped or keep it. Most callers want io_pgtable_safe_map().
+ *
+ * Context: Any; sleeps if @gfp allows it.
+ * Return: What was mapped, and 0 or one of: -EINVAL, -ERANGE, -EOVERFLOW,
+ * -EEXIST, -EBUSY (nothing was mapped, the backend was not called); -ENOMEM and
+ * other errors of the backend; -EIO. See "Errors".
+ */
+struct io_pgtable_safe_map_result
+io_pgtable_safe_try_map_pages(struct io_pgtable_safe *pgt, u64 iova,
+			      phys_addr_t paddr, size_t pgsize, size_t pgcount,
+			      int prot, gfp_t gfp)
+{
+	return map_once(pgt, iova, paddr, pgsize, pgcount, prot, gfp, true);
+}
+EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_try_map_pages, IO_PGTABLE_SAFE_NS);
+
+/**
+ * io_pgtable_safe_map_pages() - Map pages of one size with one backend call.
+ * @pgt: The page table.
+ * @iova: Where to map; aligned to @pgsize.
+ * @paddr: What to map; physically contiguous, aligned to @pgsize.
+ * @pgsize: Page size in bytes: exactly one of the granted ones.
+ * @pgcount: Number of pages.
+ * @prot: As for io_pgtable_safe_try_map_pages().
+ * @gfp: Likewise.
+ *
+ * Partial success (mapped < @pgsize * @pgcount without an error) is reported:
+ * the caller calls again with the remainder. On an error, what the call had
+ * mapped has been unmapped and invalidated.
+ *
+ * Context: Any; sleeps if @gfp allows it.
+ * Return: {mapped, 0} with mapped > 0, or {0, error} with the errors of
+ * io_pgtable_safe_try_map_pages(). If the cleanup itself fails: what is left,
+ * the original error, and the table is broken.
+ */
+struct io_pgtable_safe_map_result
+io_pgtable_safe_map_pages(struct io_pgtable_safe *pgt, u64 iova,
+			  phys_addr_t paddr, size_t pgsize, size_t pgcount,
+			  int prot, gfp_t gfp)
+{
+	return map_once(pgt, iova, paddr, pgsize, pgcount, prot, gfp, false);
+}
+EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_map_pages, IO_PGTABLE_SAFE_NS);
+
+/**
+ * io_pgtable_safe_map() - Map a range, all or nothing.
+ * @pgt: The page table.
+ * @iova: Where to map; aligned to the granule.
+ * @paddr: What to map; physically contiguous, aligned to the granule.
+ * @size: In bytes; a multiple of the granule.
+ * @prot: As for io_pgtable_safe_try_map_pages().
+ * @gfp: Likewise.
+ *
+ * Uses the largest page sizes that the alignment of @iova and @paddr allows and
+ * retries partial success.
+ *
+ * Context: Any; sleeps if @gfp allows it.
+ * Return: {@size, 0} or {0, error}, as io_pgtable_safe_map_pages().
+ */
+struct io_pgtable_safe_map_result
+io_pgtable_safe_map(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr,
+		    u64 size, int prot, gfp_t gfp)
+{
+	struct map_op op = { .pgt = pgt, .first = iova, .prot = prot, .gfp = gfp };
+	u64 count;
+	int err;
+
+	err = check_map(pgt, iova, size, pgt->granule, prot, gfp);
+	if (!err)
+		err = check_paddr(pgt, paddr, size, pgt->granule);
+	if (!err)
+		err = begin_map(&op, size, best_pgsize(pgt, iova, paddr, size, &count));
+	if (err)
+		return map_result(0, err);
+
+	err = map_segment(&op, paddr, size);
+	return end_map(&op, err);
+}
+EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_map, IO_PGTABLE_SAFE_NS);
+
+/**
+ * struct sg_part - Part of a scatter-gather table.
+ * @sgt: The table.
+ * @which: Which of its addresses.
+ * @offset: First byte of the part.
+ * @size: Bytes of the part.
+ */
+struct sg_part {
+	struct sg_table *sgt;
+	enum io_pgtable_safe_sg which;
+	u64 offset;
+	u64 size;
+};
+
+/* Call fn for each physically contiguous piece; -EINVAL if the table is short */
+static int walk_segments(const struct sg_part *part, struct map_op *op,
+			 int (*fn)(struct map_op *op, phys_addr_t paddr, u64 size))
+{
+	bool dma = part->which == IO_PGTABLE_SAFE_SG_DMA;
+	unsigned int i, nents = dma ? part->sgt->nents : part->sgt->orig_nents;
+	u64 skip = part->offset, left = part->size, paddr = 0, size = 0, len;
+	struct scatterlist *sg;
+	u64 addr;
+	int err;
+
+	for_each_sg(part->sgt->sgl, sg, nents, i) {
+		len = dma ? sg_dma_len(sg) : sg->length;
+		if (skip >= len) {
+			skip -= len;
+			continue;
+		}
+		addr = (dma ? sg_dma_address(sg) : sg_phys(sg)) + skip;
+		len = min(len - skip, left);
+		skip = 0;
+		left -= len;
+
+		if (size && addr == paddr + size) {
+			size += len;
+		} else {
+			err = size ? fn(op, paddr, size) : 0;
+			if (err)
+				return err;
+			paddr = addr;
+			size = len;
+		}
+		if (!left)
+			return fn(op, paddr, size);
+	}
+	return -EINVAL;
+}
+
+static int check_segment(struct map_op *op, phys_addr_t paddr, u64 size)
+{
+	if (size & (op->pgt->granule - 1))
+		return -EINVAL;
+	return check_paddr(op->pgt, paddr, size, op->pgt->granule);
+}
+
+/**
+ * io_pgtable_safe_map_sgtable() - Map part of a scatter-gather table, all or
+ *	nothing.
+ * @pgt: The page table.
+ * @iova: Where to map; aligned to the granule.
+ * @sgt: The scatter-gather table.
+ * @which: Which of its addresses.
+ * @offset: Where in the table to begin, in bytes.
+ * @size: Bytes to map; a multiple of the granule.
+ * @prot: As for io_pgtable_safe_try_map_pages().
+ * @gfp: Likewise.
+ *
+ * Neighbouring entries that are physically contiguous are mapped as one piece,
+ * with the largest page sizes that alignment allows. Each piece must be aligned
+ * to the granule and a multiple of it. The whole part is checked before
+ * anything is mapped, and claimed once.
+ *
+ * Context: Any; sleeps if @gfp allows it.
+ * Return: {@size, 0} or {0, error}, as io_pgtable_safe_map_pages(); -EINVAL
+ * also for an unknown @which and for a table shorter than @offset + @size.
+ */
+struct io_pgtable_safe_map_result
+io_pgtable_safe_map_sgtable(struct io_pgtable_safe *pgt, u64 iova,
+			    struct sg_table *sgt, enum io_pgtable_safe_sg which,
+			    u64 offset, u64 size, int prot, gfp_t gfp)
+{
+	struct map_op op = { .pgt = pgt, .first = iova, .prot = prot, .gfp = gfp };
+	struct sg_part part = {
+		.sgt = sgt, .which = which, .offset = offset, .size = size
+	};
+	int err;
+
+	if (which != IO_PGTABLE_SAFE_SG_CPU && which != IO_PGTABLE_SAFE_SG_DMA)
+		return map_result(0, -EINVAL);
+	err = check_map(pgt, iova, size, pgt->granule, prot, gfp);
+	if (!err)
+		err = walk_segments(&part, &op, check_segment);
+	if (!err)
+		err = begin_map(&op, size, pgt->granule);
+	if (err)
+		return map_result(0, err);
+
+	err = walk_segments(&part, &op, map_segment);
+	return end_map(&op, err);
+}
+EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_map_sgtable, IO_PGTABLE_SAFE_NS);
+
+/**
+ * io_pgtable_safe_map_repeat() - Map one piece of memory over and over, all or
+ *	nothing.
+ * @pgt: The page table.
+ * @iova: Where to map; aligned to the granule.
+ * @paddr: The memory; aligned to the granule.
+ * @block: Its size in bytes; a multiple of the granule.
+ * @size: Bytes to map; a multiple of the granule. The last repetition may be
+ *	cut short.
+ * @prot: As for io_pgtable_safe_try_map_pages().
+ * @gfp: Likewise.
+ *
+ * For sparse and null-page bindings.
+ *
+ * Context: Any; sleeps if @gfp allows it.
+ * Return: {@size, 0} or {0, error}, as io_pgtable_safe_map_pages().
+ */
+struct io_pgtable_safe_map_result
+io_pgtable_safe_map_repeat(struct io_pgtable_safe *pgt, u64 iova,
+			   phys_addr_t paddr, u64 block, u64 size, int prot,
+			   gfp_t gfp)
+{
+	struct map_op op = { .pgt = pgt, .first = iova, .prot = prot, .gfp = gfp };
+	u64 left, part;
+	int err;
+
+	if (!block || (block & (pgt->granule - 1)))
+		return map_result(0, -EINVAL);
+	err = check_map(pgt, iova, size, pgt->granule, prot, gfp);
+	if (!err)
+		err = check_paddr(pgt, paddr, min(block, size), pgt->granule);
+	if (!err)
+		err = begin_map(&op, size, pgt->granule);
+	if (err)
+		return map_result(0, err);
+
+	for (left = size; left && !err; left -= part) {
+		part = min(left, block);
+		err = map_segment(&op, paddr, part);
+	}
+	return end_map(&op, err);
+}
+EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_map_repeat, IO_PGTABLE_SAFE_NS);
+
+/* --- unmap ---------------------------------------------------------------- */
+
+static struct io_pgtable_safe_unmap_result
+unmap_range(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
+{
+	u64 first = to_offset(pgt, iova), unmapped;
+	struct ledger_claim claim;
+	unsigned int shift;
+	int err;
+
+	err = ledger_claim_unmap(&pgt->ledger, &claim, first, first + size - 1,
+				 &shift);
+	if (unlikely(err))
+		return unmap_result(0, err);
+
+	unmapped = backend_unmap(pgt, iova, size);
+	if (!(flags & IO_PGTABLE_SAFE_NO_FLUSH))
+		invalidate(pgt, iova, unmapped, BIT(shift));
+	ledger_commit_unmap(&pgt->ledger, &claim, unmapped, unmapped);
+	return unmap_result(unmapped, unmapped == size ? 0 : -EIO);
+}
+
+/**
+ * io_pgtable_safe_unmap_pages() - Unmap a range given in pages.
+ * @pgt: The page table.
+ * @iova: First byte; aligned to @pgsize.
+ * @pgsize: Exactly one of the granted page sizes, in bytes.
+ * @pgcount: Number of pages.
+ * @flags: 0 or %IO_PGTABLE_SAFE_NO_FLUSH.
+ *
+ * The range must be one or more consecutive mappings that start at @iova and
+ * have exactly this total size; they need not have been made with @pgsize, nor
+ * with one call. Anything else is refused before the page table is touched.
+ * Never allocates memory. When it returns success, nothing translates the range
+ * any more; see "Invalidation".
+ *
+ * Context: Any, as far as the driver's flush callbacks allow.
+ * Return: {@pgsize * @pgcount, 0} or {0, error}: -EINVAL, -ERANGE, -EOVERFLOW,
+ * -ENOENT, -ENOTBLK, -EBUSY; -EIO. See "Errors".
+ */
+struct io_pgtable_safe_unmap_result
+io_pgtable_safe_unmap_pages(struct io_pgtable_safe *pgt, u64 iova,
+			    size_t pgsize, size_t pgcount, u32 flags)
+{
+	u64 size;
+	int err;
+
+	err = check_pgsize(pgt, pgsize, pgcount, &size);
+	if (!err)
+		err = check_unmap(pgt, iova, size, pgsize, flags);
+	if (unlikely(err))
+		return unmap_result(0, err);
+	return unmap_range(pgt, iova, size, flags);
+}
+EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_unmap_pages, IO_PGTABLE_SAFE_NS);
+
+/**
+ * io_pgtable_safe_unmap() - Unmap a range.
+ * @pgt: The page table.
+ * @iova: First byte; aligned to the granule.
+ * @size: In bytes; a multiple of the granule.
+ * @flags: 0 or %IO_PGTABLE_SAFE_NO_FLUSH.
+ *
+ * As io_pgtable_safe_unmap_pages(), for any range that cuts no leaf.
+ *
+ * Context: Any, as far as the driver's flush callbacks allow.
+ * Return: {@size, 0} or {0, error}, as io_pgtable_safe_unmap_pages().
+ */
+struct io_pgtable_safe_unmap_result
+io_pgtable_safe_unmap(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
+{
+	int err;
+
+	err = check_unmap(pgt, iova, size, pgt->granule, flags);
+	if (unlikely(err))
+		return unmap_result(0, err);
+	return unmap_range(pgt, iova, size, flags);
+}
+EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_unmap, IO_PGTABLE_SAFE_NS);
+
+/* Everything mapped from first to last; *end is where it stopped */
+static u64 unmap_extents(struct io_pgtable_safe *pgt, u64 first, u64 last,
+			 u64 *begin, u64 *end)
+{
+	u64 pos = first, a, b, n, unmapped = 0;
+
+	while (ledger_next_extent(&pgt->ledger, pos, last, &a, &b)) {
+		n = backend_unmap(pgt, a + pgt->iova_first, b - a + 1);
+		if (!unmapped)
+			*begin = a;
+		unmapped += n;
+		*end = a + n;
+		if (n != b - a + 1 || b == last)
+			break;
+		pos = b + 1;
+	}
+	return unmapped;
+}
+
+/**
+ * io_pgtable_safe_unmap_present() - Unmap whatever a range holds.
+ * @pgt: The page table.
+ * @iova: First byte; aligned to the granule.
+ * @size: In bytes; a multiple of the granule.
+ * @flags: 0 or %IO_PGTABLE_SAFE_NO_FLUSH.
+ *
+ * As io_pgtable_safe_unmap(), but holes are allowed, and so is an empty range:
+ * for heap objects that are mapped on demand, and for teardown.
+ *
+ * Context: Any, as far as the driver's flush callbacks allow.
+ * Return: {bytes unmapped, 0} or {0, error}: -EINVAL, -ERANGE, -EOVERFLOW,
+ * -ENOTBLK, -EBUSY; -EIO, and then @unmapped says how far it got.
+ */
+struct io_pgtable_safe_unmap_result
+io_pgtable_safe_unmap_present(struct io_pgtable_safe *pgt, u64 iova, u64 size,
+			      u32 flags)
+{
+	u64 first = to_offset(pgt, iova), begin = first, end = first, unmapped;
+	struct ledger_claim claim;
+	int err;
+
+	err = check_unmap(pgt, iova, size, pgt->granule, flags);
+	if (!err)
+		err = ledger_claim_present(&pgt->ledger, &claim, first,
+					   first + size - 1);
+	if (unlikely(err))
+		return unmap_result(0, err);
+
+	unmapped = unmap_extents(pgt, first, first + size - 1, &begin, &end);
+	if (!(flags & IO_PGTABLE_SAFE_NO_FLUSH))
+		invalidate(pgt, begin + pgt->iova_first, end - begin, pgt->granule);
+	ledger_commit_unmap(&pgt->ledger, &claim, end - first, unmapped);
+	return unmap_result(unmapped, check_table(pgt));
+}
+EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_unmap_present, IO_PGTABLE_SAFE_NS);
+
+/**
+ * io_pgtable_safe_flush() - Invalidate what the device remembers of a range.
+ * @pgt: The page table.
+ * @iova: First byte; aligned to the granule.
+ * @size: In bytes; a multiple of the granule.
+ *
+ * For callers that unmapped with %IO_PGTABLE_SAFE_NO_FLUSH, before the memory
+ * or the range is used for something else. Does nothing for a table without
+ * flush callbacks. A broken table is invalidated all the same.
+ *
+ * Context: Any, as far as the driver's flush callbacks allow.
+ * Return: 0; -EINVAL, -EOVERFLOW or -ERANGE for a bad range; -EIO.
+ */
+int io_pgtable_safe_flush(struct io_pgtable_safe *pgt, u64 iova, u64 size)
+{
+	int err = check_iova(pgt, iova, size, pgt->granule);
+
+	if (err)
+		return err;
+	invalidate(pgt, iova, size, pgt->granule);
+	return check_table(pgt);
+}
+EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_flush, IO_PGTABLE_SAFE_NS);
+
+/* --- questions ------------------------------------------------------------ */
+
+/**
+ * io_pgtable_safe_lookup() - What is mapped at an address?
+ * @pgt: The page table.
+ * @iova: Any address, aligned or not.
+ * @span: Set to the leaf that holds it: start, size, physical address of its
+ *	start, and again the size as @span->leaf.
+ *
+ * Cannot be confused by physical address 0.
+ *
+ * Context: Any.
+ * Return: 0, -ENOENT if nothing is mapped there, -ERANGE, -EBUSY if it is being
+ * mapped or unmapped right now, -EIO.
+ */
+int io_pgtable_safe_lookup(struct io_pgtable_safe *pgt, u64 iova,
+			   struct io_pgtable_safe_span *span)
+{
+	u64 off = to_offset(pgt, iova), first, last;
+	struct ledger *l = &pgt->ledger;
+	unsigned long flags;
+	int err;
+
+	err = check_table(pgt) ?: check_iova(pgt, iova, 1, 1);
+	if (err)
+		return err;
+
+	/*
+	 * The one place where the lock is held over the backend: a walk of at
+	 * most four loads that takes no lock. A claim instead would make the
+	 * unmap of somebody else fail with -EBUSY.
+	 */
+	spin_lock_irqsave(&l->lock, flags);
+	err = ledger_check_claims(l, off, off);
+	if (!err)
+		err = ledger_find_leaf(l, off, &first, &last);
+	if (!err) {
+		span->iova = first + pgt->iova_first;
+		span->size = last - first + 1;
+		span->leaf = span->size;
+		span->paddr = pgt->ops->iova_to_phys(pgt->ops, span->iova);
+	}
+	spin_unlock_irqrestore(&l->lock, flags);
+	return err;
+}
+EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_lookup, IO_PGTABLE_SAFE_NS);
+
+/**
+ * io_pgtable_safe_next() - The next range with no hole in it.
+ * @pgt: The page table.
+ * @iova: Where to begin; aligned to the granule.
+ * @span: Set to the first mapped range at or behind @iova: start and size. If
+ *	@iova is mapped, the range starts there. Physical address and leaf are 0:
+ *	the range may be many leaves.
+ *
+ * For dumps. The answer is a snapshot: ranges that are being mapped do not
+ * count, those being unmapped still do.
+ *
+ * Context: Any.
+ * Return: 0, -ENOENT if nothing is mapped from @iova on, -EINVAL, -ERANGE, -EIO.
+ */
+int io_pgtable_safe_next(struct io_pgtable_safe *pgt, u64 iova,
+			 struct io_pgtable_safe_span *span)
+{
+	u64 first, last;
+	int err;
+
+	err = check_table(pgt) ?: check_iova(pgt, iova, pgt->granule, pgt->granule);
+	if (err)
+		return err;
+	if (!ledger_next_extent(&pgt->ledger, to_offset(pgt, iova),
+				to_offset(pgt, pgt->iova_last), &first, &last))
+		return -ENOENT;
+	*span = (struct io_pgtable_safe_span){
+		.iova = first + pgt->iova_first, .size = last - first + 1
+	};
+	return 0;
+}
+EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_next, IO_PGTABLE_SAFE_NS);
+
+/**
+ * io_pgtable_safe_leaf_span() - The smallest range that cuts no leaf.
+ * @pgt: The page table.
+ * @iova: First byte; aligned to the granule.
+ * @size: In bytes; a multiple of the granule.
+ * @span: Set to the smallest range that holds this one and both ends of which
+ *	are leaf boundaries or not mapped: start and size. Physical address and
+ *	leaf are 0.
+ *
+ * To unmap part of a block: unmap this range, then map back the rest.
+ *
+ * Context: Any.
+ * Return: 0, -EINVAL, -EOVERFLOW, -ERANGE, -EBUSY if part of the range is being
+ * mapped or unmapped right now, -EIO.
+ */
+int io_pgtable_safe_leaf_span(struct io_pgtable_safe *pgt, u64 iova, u64 size,
+			      struct io_pgtable_safe_span *span)
+{
+	u64 first = to_offset(pgt, iova), last = first + size - 1;
+	int err;
+
+	err = check_table(pgt) ?: check_iova(pgt, iova, size, pgt->granule);
+	if (!err)
+		err = ledger_widen(&pgt->ledger, &first, &last);
+	if (err)
+		return err;
+	*span = (struct io_pgtable_safe_span){
+		.iova = first + pgt->iova_first, .size = last - first + 1
+	};
+	return 0;
+}
+EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_leaf_span, IO_PGTABLE_SAFE_NS);
+
+/**
+ * io_pgtable_safe_mapped() - How much is mapped?
+ * @pgt: The page table.
+ *
+ * Context: Any.
+ * Return: Bytes mapped by calls that have returned.
+ */
+u64 io_pgtable_safe_mapped(struct io_pgtable_safe *pgt)
+{
+	return ledger_mapped(&pgt->ledger);
+}
+EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_mapped, IO_PGTABLE_SAFE_NS);
+
+MODULE_DESCRIPTION("Checked API over io-pgtable");
+MODULE_LICENSE("GPL");
