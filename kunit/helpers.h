@@ -218,7 +218,8 @@ void check_unmap_result(struct kunit *test,
  * @focus: A range whose raw translation is recorded even where the ledger says
  *	that nothing is there.
  * @focus_size: Its size.
- * @raw: Digest of raw translations, of the extents and of the focus.
+ * @digest: Of the leaves of the extents and of their raw translations, and of
+ *	raw translations in the focus.
  * @mapped: What io_pgtable_safe_mapped() says.
  * @count: Number of extents.
  * @extents: What io_pgtable_safe_next() gives.
@@ -226,7 +227,7 @@ void check_unmap_result(struct kunit *test,
 struct pgt_snapshot {
 	u64 focus;
 	u64 focus_size;
-	u64 raw;
+	u64 digest;
 	u64 mapped;
 	unsigned int count;
 	struct io_pgtable_safe_span *extents;
