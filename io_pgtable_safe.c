@@ -18,6 +18,8 @@
 
 /* More invalidations of one granule than this, and all at once is cheaper */
 #define MAX_TLBI_OPS	512
+/* Pages of one size recorded at once: bounds how long the ledger is locked */
+#define MAX_RUN		16384
 
 /**
  * struct io_pgtable_safe - A page table and the record of what it maps.
@@ -859,7 +861,8 @@ static int map_segment(struct map_op *op, phys_addr_t paddr, u64 size)
 
 	while (size) {
 		pgsize = best_pgsize(op->pgt, op->iova, paddr, size, &count);
-		err = map_run(op, paddr, pgsize, count, &mapped);
+		err = map_run(op, paddr, pgsize, min_t(u64, count, MAX_RUN),
+			      &mapped);
 		if (err)
 			return err;
 		paddr += mapped;
