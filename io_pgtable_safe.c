@@ -654,7 +654,8 @@ EXPORT_SYMBOL_NS_GPL(devm_io_pgtable_safe_alloc, IO_PGTABLE_SAFE_NS);
  * @ops: An empty page table whose &struct io_pgtable is filled in, as that of
  *	every format is: geometry, quirks and flush callbacks come from its cfg,
  *	and the callbacks are called with its cookie. Must have map_pages,
- *	unmap_pages and iova_to_phys.
+ *	unmap_pages and iova_to_phys. NULL, for which alloc_io_pgtable_ops() says
+ *	that it failed, is refused.
  * @release: Frees it.
  *
  * On success the ops belong to the result, and nobody else may use them. The
@@ -671,11 +672,12 @@ io_pgtable_safe_wrap(struct io_pgtable_ops *ops,
 		     void (*release)(struct io_pgtable_ops *ops))
 {
 	struct io_pgtable *iop = io_pgtable_ops_to_pgtable(ops);
-	const struct format *format = find_format(iop->fmt);
+	const struct format *format;
 	struct io_pgtable_safe *pgt;
 	int err;
 
-	if (!release || !ops->map_pages || !ops->unmap_pages || !ops->iova_to_phys)
+	if (!ops || !release || !ops->map_pages || !ops->unmap_pages ||
+	    !ops->iova_to_phys)
 		return ERR_PTR(-EINVAL);
 	if (iop->cfg.tlb && !iop->cfg.tlb->tlb_flush_all)
 		return ERR_PTR(-EINVAL);
@@ -688,6 +690,7 @@ io_pgtable_safe_wrap(struct io_pgtable_ops *ops,
 	pgt->tlb = iop->cfg.tlb;
 	pgt->cookie = iop->cookie;
 	pgt->cfg = iop->cfg;
+	format = find_format(iop->fmt);
 	pgt->write_implies_read = format && format->write_implies_read;
 
 	err = set_geometry(pgt);
