@@ -600,41 +600,11 @@ static void map_repeat_shorter_than_the_block(struct kunit *test)
 
 /* --- scatter-gather tables ------------------------------------------------ */
 
-struct sg_piece {
-	u64 paddr;
-	u64 size;
-};
-
-/* A table as dma_map_sgtable() leaves it; what the CPU sees is elsewhere. */
-static struct sg_table *make_dma_table(struct kunit *test,
-				       const struct sg_piece *pieces,
-				       unsigned int n)
+static void do_map_table(struct kunit *test, u64 iova, struct sg_table *sgt,
+			 u64 offset, u64 size)
 {
-	struct sg_table *sgt = kunit_kzalloc(test, sizeof(*sgt), GFP_KERNEL);
-	struct scatterlist *sg;
-	unsigned int i;
-
-	KUNIT_ASSERT_NOT_NULL(test, sgt);
-	sgt->sgl = kunit_kcalloc(test, n + 1, sizeof(*sgt->sgl), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, sgt->sgl);
-	/* One entry more for the CPU than for the device */
-	sg_init_table(sgt->sgl, n + 1);
-	sgt->orig_nents = n + 1;
-	sgt->nents = n;
-	for_each_sgtable_dma_sg(sgt, sg, i) {
-		sg_dma_address(sg) = pieces[i].paddr;
-		sg_dma_len(sg) = pieces[i].size;
-	}
-	return sgt;
-}
-
-static struct io_pgtable_safe_map_result
-map_dma_table(struct kunit *test, u64 iova, struct sg_table *sgt, u64 offset,
-	      u64 size)
-{
-	return io_pgtable_safe_map_sgtable(pgt_fixture(test)->pgt, iova, sgt,
-					   IO_PGTABLE_SAFE_SG_DMA, offset, size,
-					   PGT_PROT, GFP_KERNEL);
+	check_map_result(test, map_dma_table(test, iova, sgt, offset, size, GFP_KERNEL),
+			 size, 0);
 }
 
 static void sgtable_maps_every_entry(struct kunit *test)
@@ -648,8 +618,7 @@ static void sgtable_maps_every_entry(struct kunit *test)
 	};
 	struct sg_table *sgt = make_dma_table(test, pieces, ARRAY_SIZE(pieces));
 
-	check_map_result(test, map_dma_table(test, at(test, granule), sgt, 0, 4 * granule),
-			 4 * granule, 0);
+	do_map_table(test, at(test, granule), sgt, 0, 4 * granule);
 	check_range(test, at(test, granule), paddr, granule);
 	check_range(test, at(test, 2 * granule), paddr + 4 * granule, 2 * granule);
 	check_range(test, at(test, 4 * granule), 0, granule);
@@ -669,8 +638,7 @@ static void sgtable_offset_and_size_select_a_part(struct kunit *test)
 	struct sg_table *sgt = make_dma_table(test, pieces, ARRAY_SIZE(pieces));
 
 	/* The end of the first, all of the second, the start of the third */
-	check_map_result(test, map_dma_table(test, at(test, 0), sgt, 3 * granule, 6 * granule),
-			 6 * granule, 0);
+	do_map_table(test, at(test, 0), sgt, 3 * granule, 6 * granule);
 	check_range(test, at(test, 0), paddr + 3 * granule, granule);
 	check_range(test, at(test, granule), paddr + 8 * granule, 4 * granule);
 	check_range(test, at(test, 5 * granule), paddr + 16 * granule, granule);
@@ -685,8 +653,7 @@ static void sgtable_offset_skips_whole_entries(struct kunit *test)
 	};
 	struct sg_table *sgt = make_dma_table(test, pieces, ARRAY_SIZE(pieces));
 
-	check_map_result(test, map_dma_table(test, at(test, 0), sgt, 3 * granule, granule),
-			 granule, 0);
+	do_map_table(test, at(test, 0), sgt, 3 * granule, granule);
 	check_range(test, at(test, 0), 16 * granule, granule);
 }
 
@@ -702,7 +669,7 @@ static void sgtable_contiguous_entries_become_a_block(struct kunit *test)
 	};
 	struct sg_table *sgt = make_dma_table(test, pieces, ARRAY_SIZE(pieces));
 
-	check_map_result(test, map_dma_table(test, at(test, block), sgt, 0, block), block, 0);
+	do_map_table(test, at(test, block), sgt, 0, block);
 	check_leaf(test, at(test, block), block);
 	check_range(test, at(test, block), paddr, block);
 }
@@ -713,7 +680,8 @@ static void expect_table_refused(struct kunit *test, struct sg_table *sgt,
 	struct pgt_snapshot snap;
 
 	take_snapshot(test, &snap, at(test, 0), size);
-	check_map_result(test, map_dma_table(test, at(test, 0), sgt, offset, size), 0, err);
+	check_map_result(test, map_dma_table(test, at(test, 0), sgt, offset, size, GFP_KERNEL),
+			 0, err);
 	check_snapshot(test, &snap);
 }
 

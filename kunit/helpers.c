@@ -4,6 +4,8 @@
  */
 #include <linux/gfp.h>
 #include <linux/platform_device.h>
+#include <linux/scatterlist.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -624,6 +626,100 @@ void check_mapped(struct kunit *test, u64 bytes)
 	KUNIT_EXPECT_EQ_MSG(test, io_pgtable_safe_mapped(pgt_fixture(test)->pgt),
 			    bytes, "from %pS", (void *)_RET_IP_);
 }
+
+void check_broken(struct kunit *test)
+{
+	struct pgt_test *fix = pgt_fixture(test);
+	struct sg_piece piece = { 0, fix->granule };
+	struct sg_table *sgt = make_dma_table(test, &piece, 1);
+	unsigned int calls = fix->mock ? fix->mock->nr_calls : 0;
+	struct io_pgtable_safe *pgt = fix->pgt;
+	u64 iova = fix->base, size = fix->granule;
+	struct io_pgtable_safe_span span;
+
+	check_map_result(test, io_pgtable_safe_try_map_pages(pgt, iova, 0, size, 1,
+							     PGT_PROT, GFP_KERNEL), 0, -EIO);
+	check_map_result(test, io_pgtable_safe_map_pages(pgt, iova, 0, size, 1,
+							 PGT_PROT, GFP_KERNEL), 0, -EIO);
+	check_map_result(test, io_pgtable_safe_map(pgt, iova, 0, size, PGT_PROT,
+						   GFP_KERNEL), 0, -EIO);
+	check_map_result(test, map_dma_table(test, iova, sgt, 0, size, GFP_KERNEL), 0, -EIO);
+	check_map_result(test, io_pgtable_safe_map_repeat(pgt, iova, 0, size, size, PGT_PROT,
+							  GFP_KERNEL), 0, -EIO);
+	check_unmap_result(test, io_pgtable_safe_unmap_pages(pgt, iova, size, 1, 0), 0, -EIO);
+	check_unmap_result(test, io_pgtable_safe_unmap(pgt, iova, size, 0), 0, -EIO);
+	check_unmap_result(test, io_pgtable_safe_unmap_present(pgt, iova, size, 0), 0, -EIO);
+	KUNIT_EXPECT_EQ(test, io_pgtable_safe_flush(pgt, iova, size), -EIO);
+	KUNIT_EXPECT_EQ(test, io_pgtable_safe_lookup(pgt, iova, &span), -EIO);
+	KUNIT_EXPECT_EQ(test, io_pgtable_safe_next(pgt, iova, &span), -EIO);
+	KUNIT_EXPECT_EQ(test, io_pgtable_safe_leaf_span(pgt, iova, size, &span), -EIO);
+	if (fix->mock)
+		KUNIT_EXPECT_EQ(test, fix->mock->nr_calls, calls);
+}
+
+/* --- scatter-gather tables ------------------------------------------------ */
+
+struct sg_table *make_dma_table(struct kunit *test,
+				const struct sg_piece *pieces, unsigned int n)
+{
+	struct sg_table *sgt = kunit_kzalloc(test, sizeof(*sgt), GFP_KERNEL);
+	struct scatterlist *sg;
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, sgt);
+	sgt->sgl = kunit_kcalloc(test, n + 1, sizeof(*sgt->sgl), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, sgt->sgl);
+	/* One entry more for the CPU than for the device */
+	sg_init_table(sgt->sgl, n + 1);
+	sgt->orig_nents = n + 1;
+	sgt->nents = n;
+	for_each_sgtable_dma_sg(sgt, sg, i) {
+		sg_dma_address(sg) = pieces[i].paddr;
+		sg_dma_len(sg) = pieces[i].size;
+	}
+	return sgt;
+}
+
+struct io_pgtable_safe_map_result
+map_dma_table(struct kunit *test, u64 iova, struct sg_table *sgt, u64 offset,
+	      u64 size, gfp_t gfp)
+{
+	return io_pgtable_safe_map_sgtable(pgt_fixture(test)->pgt, iova, sgt,
+					   IO_PGTABLE_SAFE_SG_DMA, offset, size,
+					   PGT_PROT, gfp);
+}
+
+/* --- failing allocations -------------------------------------------------- */
+
+void skip_without_fault_injection(struct kunit *test)
+{
+	if (!IS_ENABLED(CONFIG_FAILSLAB) || !IS_ENABLED(CONFIG_FAIL_PAGE_ALLOC))
+		kunit_skip(test, "needs CONFIG_FAILSLAB and CONFIG_FAIL_PAGE_ALLOC");
+}
+
+#ifdef CONFIG_FAULT_INJECTION
+void fail_nth_allocation(unsigned int n)
+{
+	WRITE_ONCE(current->fail_nth, n);
+}
+
+bool an_allocation_failed(void)
+{
+	bool failed = !READ_ONCE(current->fail_nth);
+
+	WRITE_ONCE(current->fail_nth, 0);
+	return failed;
+}
+#else
+void fail_nth_allocation(unsigned int n)
+{
+}
+
+bool an_allocation_failed(void)
+{
+	return false;
+}
+#endif
 
 /* --- snapshots ------------------------------------------------------------ */
 

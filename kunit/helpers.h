@@ -213,6 +213,33 @@ void check_unmap_result(struct kunit *test,
 			struct io_pgtable_safe_unmap_result res, u64 unmapped,
 			int err);
 
+/* Expects that every call but free says -EIO and that none reaches the backend. */
+void check_broken(struct kunit *test);
+
+struct sg_piece {
+	u64 paddr;
+	u64 size;
+};
+
+/* A table as dma_map_sgtable() leaves it; what the CPU sees is elsewhere. */
+struct sg_table *make_dma_table(struct kunit *test,
+				const struct sg_piece *pieces, unsigned int n);
+struct io_pgtable_safe_map_result
+map_dma_table(struct kunit *test, u64 iova, struct sg_table *sgt, u64 offset,
+	      u64 size, gfp_t gfp);
+
+/*
+ * Failing allocations. Only those that may not sleep fail, as the kernel's fault
+ * injection is set by default, so pass PGT_GFP_FAULTY.
+ */
+#define PGT_GFP_FAULTY (GFP_NOWAIT | __GFP_NOWARN)
+
+void skip_without_fault_injection(struct kunit *test);
+/* Fail the nth allocation of this task from now. */
+void fail_nth_allocation(unsigned int n);
+/* Stop that. Returns whether there were enough allocations for one to fail. */
+bool an_allocation_failed(void);
+
 /**
  * struct pgt_snapshot - Everything that is mapped at one moment.
  * @focus: A range whose raw translation is recorded even where the ledger says
