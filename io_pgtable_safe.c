@@ -167,9 +167,13 @@ static int check_unmap(const struct io_pgtable_safe *pgt, u64 iova, u64 size,
 static void invalidate(struct io_pgtable_safe *pgt, u64 iova, u64 size,
 		       size_t granule)
 {
+	/* False also where the end is 2^64, or more than size_t can say */
+	bool fits = (unsigned long)iova + (size_t)size > iova;
+
 	if (!pgt->tlb || !size)
 		return;
-	if (pgt->tlb->tlb_flush_walk && size >> __ffs(granule) <= MAX_TLBI_OPS)
+	if (pgt->tlb->tlb_flush_walk && fits &&
+	    size >> __ffs(granule) <= MAX_TLBI_OPS)
 		pgt->tlb->tlb_flush_walk(iova, size, granule, pgt->cookie);
 	else
 		pgt->tlb->tlb_flush_all(pgt->cookie);
@@ -574,7 +578,7 @@ static int alloc_backend(struct io_pgtable_safe *pgt, enum io_pgtable_fmt fmt,
  * @cookie: Passed to the callbacks in @cfg.
  *
  * The flush callbacks in @cfg, if any, must be as "Invalidation" says;
- * tlb_flush_all is mandatory. A page size as large as the whole address space
+ * tlb_flush_all is mandatory, and so is iommu_dev in any case. A page size as large as the whole address space
  * is not granted: no format has a table to put such a block in.
  *
  * Context: May sleep.
@@ -664,8 +668,8 @@ EXPORT_SYMBOL_NS_GPL(devm_io_pgtable_safe_alloc, IO_PGTABLE_SAFE_NS);
  *
  * Context: May sleep.
  * Return: The page table, or an ERR_PTR, and then @ops still belong to the
- * caller: -EINVAL if something is missing, -EOPNOTSUPP for an upper half
- * (TTBR1) on a 32-bit kernel, -ENOMEM.
+ * caller: -EINVAL if something is missing or the geometry makes no sense,
+ * -EOPNOTSUPP for an upper half (TTBR1) on a 32-bit kernel, -ENOMEM.
  */
 struct io_pgtable_safe *
 io_pgtable_safe_wrap(struct io_pgtable_ops *ops,
@@ -705,6 +709,8 @@ EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_wrap, IO_PGTABLE_SAFE_NS);
 /**
  * io_pgtable_safe_free() - Free a page table.
  * @pgt: The page table; NULL and an ERR_PTR are ignored.
+ *
+ * With __free(io_pgtable_safe) a pointer is freed when it goes out of scope.
  *
  * A table that a device may still walk (io_pgtable_safe_set_live()) is not
  * freed but leaked, with a message: a walker in memory that belongs to somebody
@@ -935,12 +941,14 @@ map_once(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr,
  *
  * All four legal outcomes reach the caller, and it must cope with each: retry
  * the remainder after partial success, and after an error either unmap what was
- * mapped or keep it. Most callers want io_pgtable_safe_map().
+ * mapped or keep it. More than INT_MAX pages are never asked of the backend at
+ * once, so that gives partial success. Most callers want io_pgtable_safe_map().
  *
  * Context: Any; sleeps if @gfp allows it.
  * Return: What was mapped, and 0 or one of: -EINVAL, -ERANGE, -EOVERFLOW,
- * -EEXIST, -EBUSY (nothing was mapped, the backend was not called); -ENOMEM and
- * other errors of the backend; -EIO. See "Errors".
+ * -EEXIST, -EBUSY (nothing was mapped, the backend was not called); -ENOMEM,
+ * the ledger's or the backend's, and other errors of the backend; -EIO. See
+ * "Errors".
  */
 struct io_pgtable_safe_map_result
 io_pgtable_safe_try_map_pages(struct io_pgtable_safe *pgt, u64 iova,
@@ -967,8 +975,9 @@ EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_try_map_pages, IO_PGTABLE_SAFE_NS);
  *
  * Context: Any; sleeps if @gfp allows it.
  * Return: {mapped, 0} with mapped > 0, or {0, error} with the errors of
- * io_pgtable_safe_try_map_pages(). If the cleanup itself fails: what is left,
- * the original error, and the table is broken.
+ * io_pgtable_safe_try_map_pages(). If the cleanup fails, or is not tried
+ * because the backend was caught lying: what is left, the original error, and
+ * the table is broken.
  */
 struct io_pgtable_safe_map_result
 io_pgtable_safe_map_pages(struct io_pgtable_safe *pgt, u64 iova,
@@ -1183,7 +1192,7 @@ unmap_range(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
 	if (!(flags & IO_PGTABLE_SAFE_NO_FLUSH))
 		invalidate(pgt, iova, unmapped, BIT(shift));
 	ledger_commit_unmap(&pgt->ledger, &claim, unmapped, unmapped);
-	return unmap_result(unmapped, unmapped == size ? 0 : -EIO);
+	return unmap_result(unmapped, unmapped == size ? check_table(pgt) : -EIO);
 }
 
 /**
@@ -1379,8 +1388,9 @@ EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_lookup, IO_PGTABLE_SAFE_NS);
  *	@iova is mapped, the range starts there. Physical address and leaf are 0:
  *	the range may be many leaves.
  *
- * For dumps. The answer is a snapshot: ranges that are being mapped do not
- * count, those being unmapped still do.
+ * For dumps: go on at the end of each span until the answer is not 0 (-ERANGE
+ * behind the last byte of the address space). The answer is a snapshot; a range
+ * that is being mapped shows up in parts, one being unmapped still counts.
  *
  * Context: Any.
  * Return: 0, -ENOENT if nothing is mapped from @iova on, -EINVAL, -ERANGE, -EIO.
@@ -1442,7 +1452,8 @@ EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_leaf_span, IO_PGTABLE_SAFE_NS);
  * @pgt: The page table.
  *
  * Context: Any.
- * Return: Bytes mapped by calls that have returned.
+ * Return: Bytes. A range that is being mapped counts in parts, one that is being
+ * unmapped counts until it is gone.
  */
 u64 io_pgtable_safe_mapped(struct io_pgtable_safe *pgt)
 {

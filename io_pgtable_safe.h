@@ -73,15 +73,17 @@ struct sg_table;
  *               size is not exactly one of the granted ones; a count or size
  *               is zero; @prot has neither IOMMU_READ nor IOMMU_WRITE, or
  *               IOMMU_WRITE alone where the format would make it readable too;
- *               @gfp picks a memory zone; an unknown flag; a scatter-gather
- *               table shorter than asked for; a bad configuration.
+ *               @gfp has __GFP_COMP or picks a memory zone; an unknown flag;
+ *               a scatter-gather table shorter than asked for; a bad
+ *               configuration.
  * -ERANGE       The first or last byte is outside the address space (ias bits,
  *               or the upper half with IO_PGTABLE_QUIRK_ARM_TTBR1) or outside
  *               the physical address space (oas bits).
  * -EOVERFLOW    Address plus size, or page size times count, does not fit.
  * -EEXIST       A map over something that is mapped.
  * -ENOENT       An unmap or lookup of something that is not mapped, or a range
- *               with a hole in it.
+ *               with a hole in it. Which of this and -ENOTBLK it is where
+ *               both apply is not specified.
  * -ENOTBLK      The range cuts a leaf: it covers only part of a block. Ask
  *               io_pgtable_safe_leaf_span() for a range that does not.
  * -EBUSY        Another thread is mapping or unmapping part of the range right
@@ -89,10 +91,11 @@ struct sg_table;
  * -ENOMEM       No memory for page tables or for the ledger.
  * -EOPNOTSUPP   A format, quirk or custom allocator that this kernel does not
  *               have.
- * -EIO          The backend broke its contract (an illegal outcome, or an
- *               unmap that failed). Unless it was merely a map call that made
- *               no progress, the table is broken from then on: every later
- *               call but free fails with -EIO.
+ * -EIO          The backend broke its contract. A map call that made no
+ *               progress or returned a positive error is only that. After a
+ *               count that cannot be, or an unmap that failed, the table is
+ *               broken: every later call that maps, unmaps or looks something
+ *               up fails with -EIO, if its arguments are right.
  * ============  ==============================================================
  *
  * Any other error is the backend's own, passed on.
@@ -102,10 +105,11 @@ struct sg_table;
  * DOC: concurrency
  *
  * All functions but alloc, free, set_live and clear_live may be called
- * concurrently on one table and from any context, interrupts included; those
- * that take a gfp_t sleep only if it allows that. Nothing is locked while the
- * backend runs: a call claims its range in the ledger, runs the backend and
- * commits. Calls on disjoint ranges run side by side. Of two calls whose ranges
+ * concurrently on one table and from any context in which a spinlock may be
+ * taken, interrupts included (but not NMI, nor hard interrupts on PREEMPT_RT);
+ * those that take a gfp_t sleep only if it allows that. Nothing is locked while
+ * the backend maps or unmaps: a call claims its range in the ledger, runs the
+ * backend and commits. Calls on disjoint ranges run side by side. Of two calls whose ranges
  * overlap, one wins and the other fails with -EBUSY at once; two lookups do not
  * exclude each other. Unmap never allocates memory.
  *
@@ -120,27 +124,37 @@ struct sg_table;
  * gather, 6.1 calls tlb_add_page(NULL), and LPAE from 6.12 on makes no leaf
  * callback at all (drivers/iommu/io-pgtable-arm.c, __arm_lpae_unmap()). So the
  * layer keeps the formats from reporting leaves and calls the driver itself,
- * once for each call of the API, on every format and kernel alike:
+ * once for the range of each call, on every format and kernel alike:
  *
- * - tlb_flush_walk(iova, size, granule) where the driver has it, with the
- *   smallest leaf of the range as the granule. It must be synchronous and must
- *   cover leaves as well as tables. All in-tree implementations do; since
- *   tlb_flush_leaf() went (5.11), nothing else in &struct iommu_flush_ops
- *   invalidates leaves of a range synchronously.
+ * - tlb_flush_walk(iova, size, granule) where the driver has it. Here it must be
+ *   synchronous and must cover leaves as well as tables, which is more than
+ *   &struct iommu_flush_ops asks for. Nothing else in there invalidates a range
+ *   synchronously, since tlb_flush_leaf() went (5.11); that of arm-smmu,
+ *   arm-smmu-v3, qcom_iommu and ipmmu-vmsa is like that. Unmap passes a granule
+ *   that no leaf of the range is smaller than; io_pgtable_safe_unmap_present(),
+ *   io_pgtable_safe_flush() and the cleanup of a failed map pass the smallest
+ *   page size.
  * - tlb_flush_all() where there is no tlb_flush_walk(), or where the range is
  *   so long that more than 512 invalidations of one granule would be needed
- *   (compare MAX_DVM_OPS in arch/arm64/include/asm/tlbflush.h).
+ *   (compare MAX_DVM_OPS in arch/arm64/include/asm/tlbflush.h), or where it ends
+ *   at 2^64, which iova + size cannot say.
+ *
+ * A format that frees a table calls for the walk cache to be flushed first, by
+ * tlb_flush_walk() too: that makes another call for each such table, in unmap
+ * and where a block is mapped over an empty table.
  *
  * The range stays claimed until the callback has returned, so that nobody can
  * map it again too early.
  *
  * A configuration without flush callbacks (tlb == NULL) says that the driver or
- * a firmware invalidates, as panfrost and panthor do. Then the driver must
- * invalidate, leaves and tables, after each unmap and each failed map that may
- * have been visible to the device, before it frees or reuses the memory that
- * was mapped, and must keep the device from walking the range meanwhile (as
- * panthor does by locking the region first): page-table pages are freed during
- * the call.
+ * a firmware invalidates, as for panfrost, panthor and Tyr. Callbacks that do
+ * nothing, as these have today, are not for this layer: a tlb that is there is
+ * relied upon. Without one the driver must keep the device from walking the
+ * range during each call that maps or unmaps, as panthor does by locking the
+ * region first, because a format may free a table in either; and it must
+ * invalidate, leaves and tables, after each such call, failed or not, before
+ * the device may walk the range again and before the memory that was mapped is
+ * freed or reused.
  *
  * %IO_PGTABLE_SAFE_NO_FLUSH leaves the invalidation to a later
  * io_pgtable_safe_flush(), so that one may serve many unmaps.

@@ -28,8 +28,8 @@
  * must come before the call, and iova_to_phys() costs a walk for each page and
  * says nothing of leaf boundaries. So the layer keeps its own record.
  *
- * It is a radix tree whose levels are those of the page table: a level for each
- * granted page size, so that a block of any size is one slot. Sizes up to 16
+ * It is a radix tree whose levels follow those of the page table: a level for
+ * each granted page size, so that a block of any size is one slot. Sizes up to 16
  * times the next smaller one (v7s large pages and supersections, contiguous
  * runs in the page table too) are a run of slots in one level. Each slot has
  * two bits:
