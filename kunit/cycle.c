@@ -8,6 +8,7 @@
 #include "helpers.h"
 
 PGT_FORMATS_PARAM();
+PGT_BLOCK_FORMATS_PARAM();
 
 /* --- pages and blocks ----------------------------------------------------- */
 
@@ -761,6 +762,7 @@ static void sgtable_of_cpu_addresses(struct kunit *test)
 }
 
 #define FORMAT_CASE(name) KUNIT_CASE_PARAM(name, pgt_formats_gen_params)
+#define BLOCK_CASE(name) KUNIT_CASE_PARAM(name, pgt_block_formats_gen_params)
 
 static struct kunit_case cycle_cases[] = {
 	FORMAT_CASE(map_and_unmap_a_granule),
@@ -768,26 +770,26 @@ static struct kunit_case cycle_cases[] = {
 	FORMAT_CASE(physical_address_zero),
 	FORMAT_CASE(last_granule_of_the_address_space),
 	FORMAT_CASE(last_granule_of_physical_memory),
-	FORMAT_CASE(map_last_blocks),
+	BLOCK_CASE(map_last_blocks),
 	FORMAT_CASE(every_page_size_is_one_leaf),
 	FORMAT_CASE(map_pages_takes_every_page_size),
-	FORMAT_CASE(map_picks_the_best_page_sizes),
-	FORMAT_CASE(map_uses_pages_where_the_physical_address_needs_them),
+	BLOCK_CASE(map_picks_the_best_page_sizes),
+	BLOCK_CASE(map_uses_pages_where_the_physical_address_needs_them),
 	FORMAT_CASE(map_larger_than_the_largest_block),
-	FORMAT_CASE(block_over_an_empty_table),
-	FORMAT_CASE(pages_after_a_block),
+	BLOCK_CASE(block_over_an_empty_table),
+	BLOCK_CASE(pages_after_a_block),
 	FORMAT_CASE(empty_tables_are_used_again),
-	FORMAT_CASE(unmap_pages_of_two_maps_as_one_block),
-	FORMAT_CASE(unmap_two_maps_at_once),
+	BLOCK_CASE(unmap_pages_of_two_maps_as_one_block),
+	BLOCK_CASE(unmap_two_maps_at_once),
 	FORMAT_CASE(unmap_one_map_in_two_steps),
-	FORMAT_CASE(unmap_a_block_in_units_of_pages),
-	FORMAT_CASE(unmap_pages_with_a_hole_is_refused),
+	BLOCK_CASE(unmap_a_block_in_units_of_pages),
+	BLOCK_CASE(unmap_pages_with_a_hole_is_refused),
 	FORMAT_CASE(unmap_of_a_hole_is_refused),
-	FORMAT_CASE(unmap_of_part_of_a_block_is_refused),
-	FORMAT_CASE(unmap_blocks_and_pages_together),
+	BLOCK_CASE(unmap_of_part_of_a_block_is_refused),
+	BLOCK_CASE(unmap_blocks_and_pages_together),
 	FORMAT_CASE(map_over_something_is_refused),
-	FORMAT_CASE(block_over_a_page_is_refused),
-	FORMAT_CASE(page_over_a_block_is_refused),
+	BLOCK_CASE(block_over_a_page_is_refused),
+	BLOCK_CASE(page_over_a_block_is_refused),
 	FORMAT_CASE(mapped_counts_bytes),
 	{}
 };
@@ -804,7 +806,7 @@ static struct kunit_case present_cases[] = {
 	FORMAT_CASE(unmap_present_leaves_neighbours_alone),
 	FORMAT_CASE(unmap_present_of_nothing),
 	FORMAT_CASE(unmap_present_of_the_whole_address_space),
-	FORMAT_CASE(unmap_present_cuts_no_block),
+	BLOCK_CASE(unmap_present_cuts_no_block),
 	{}
 };
 
@@ -816,12 +818,12 @@ static struct kunit_suite present_suite = {
 };
 
 static struct kunit_case questions_cases[] = {
-	FORMAT_CASE(lookup_gives_the_leaf_around_any_byte),
+	BLOCK_CASE(lookup_gives_the_leaf_around_any_byte),
 	FORMAT_CASE(next_finds_each_extent),
 	FORMAT_CASE(next_starts_within_an_extent),
-	FORMAT_CASE(leaf_span_widens_to_leaves),
+	BLOCK_CASE(leaf_span_widens_to_leaves),
 	FORMAT_CASE(leaf_span_of_a_hole_is_the_range_itself),
-	FORMAT_CASE(unmap_part_of_a_block_by_its_leaf_span),
+	BLOCK_CASE(unmap_part_of_a_block_by_its_leaf_span),
 	{}
 };
 
@@ -836,7 +838,7 @@ static struct kunit_case sgtable_cases[] = {
 	FORMAT_CASE(sgtable_maps_every_entry),
 	FORMAT_CASE(sgtable_offset_and_size_select_a_part),
 	FORMAT_CASE(sgtable_offset_skips_whole_entries),
-	FORMAT_CASE(sgtable_contiguous_entries_become_a_block),
+	BLOCK_CASE(sgtable_contiguous_entries_become_a_block),
 	FORMAT_CASE(sgtable_that_is_too_short),
 	FORMAT_CASE(sgtable_with_a_misaligned_entry),
 	FORMAT_CASE(sgtable_with_an_entry_out_of_range),
@@ -855,7 +857,7 @@ static struct kunit_suite sgtable_suite = {
 static struct kunit_case repeat_cases[] = {
 	FORMAT_CASE(map_repeat_of_a_granule),
 	FORMAT_CASE(map_repeat_cuts_the_last_one_short),
-	FORMAT_CASE(map_repeat_uses_blocks),
+	BLOCK_CASE(map_repeat_uses_blocks),
 	FORMAT_CASE(map_repeat_shorter_than_the_block),
 	{}
 };

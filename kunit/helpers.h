@@ -52,7 +52,6 @@ enum pgt_format_id {
 	PGT_LPAE_4K_IAS39,
 	PGT_LPAE_4K_IAS40,
 	PGT_LPAE_4K_TTBR1,
-	PGT_LPAE_4K_ONLY,
 	PGT_LPAE_16K,
 	PGT_LPAE_16K_IAS40,
 	PGT_LPAE_64K,
@@ -65,6 +64,9 @@ enum pgt_format_id {
 	PGT_LPAE32_S2,
 	PGT_LPAE64_S2,
 	PGT_MALI,
+	/* From here on one page size only */
+	PGT_NUM_BLOCK_FORMATS,
+	PGT_LPAE_4K_ONLY = PGT_NUM_BLOCK_FORMATS,
 	PGT_DART,
 	PGT_DART2,
 	PGT_NUM_FORMATS,
@@ -76,6 +78,11 @@ void pgt_format_desc(const struct pgt_format *format, char *desc);
 /* For KUNIT_CASE_PARAM(case, pgt_formats_gen_params). */
 #define PGT_FORMATS_PARAM() \
 	KUNIT_ARRAY_PARAM(pgt_formats, pgt_formats, pgt_format_desc)
+/* The same, of those that have blocks: pgt_block_formats_gen_params. */
+#define PGT_BLOCK_FORMATS_PARAM() \
+	KUNIT_ARRAY_PARAM(pgt_block_formats, \
+			  *(const struct pgt_format (*)[PGT_NUM_BLOCK_FORMATS])pgt_formats, \
+			  pgt_format_desc)
 
 enum pgt_flush_kind {
 	PGT_FLUSH_ALL,
@@ -171,7 +178,7 @@ void clear_live(struct kunit *test);
 u64 at(struct kunit *test, u64 offset);
 /* The nth smallest granted page size, or 0. */
 u64 nth_pgsize(struct kunit *test, unsigned int n);
-/* The smallest block: the page size after the granule; skips if there is none. */
+/* The smallest block: the page size after the granule. */
 u64 block_size(struct kunit *test);
 /* Some physical address that is aligned to @align and within oas. */
 phys_addr_t some_paddr(struct kunit *test, u64 align);
