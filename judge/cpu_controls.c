@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Is the judge any good? What is wrong with a table must be seen by it.
+ */
+#include <linux/gfp.h>
+#include <linux/io.h>
+#include <linux/mm.h>
+#include <linux/sizes.h>
+
+#include "cpu_judge.h"
+
+#define RW		(IOMMU_READ | IOMMU_WRITE)
+
+/* Of a page descriptor of the long format */
+#define LEAF_ATTRINDX0	BIT_ULL(2)
+#define LEAF_USER	BIT_ULL(6)
+#define LEAF_RDONLY	BIT_ULL(7)
+#define LEAF_SH0		BIT_ULL(8)
+#define LEAF_AF		BIT_ULL(10)
+#define LEAF_PADDR_12	BIT_ULL(12)
+#define LEAF_PADDR_38	BIT_ULL(38)
+#define LEAF_TABLE	GENMASK_ULL(47, 12)
+
+/* All controls but those of granules use 4K pages and 48 bits: four levels */
+#define FORMAT		(&cpu_formats[0])
+#define MAPPED		((u64)5 * SZ_2M)
+
+static u64 *find_pte(struct cpu_table *ct, u64 iova)
+{
+	u64 *table = phys_to_virt(ct->regime.ttbr & LEAF_TABLE);
+	int level;
+
+	for (level = 0; level < 3; level++)
+		table = phys_to_virt(table[(iova >> (39 - 9 * level)) & 511] & LEAF_TABLE);
+	return &table[(iova >> 12) & 511];
+}
+
+static void map_four_pages(struct cpu_table *ct)
+{
+	table_map(&ct->t, MAPPED, cpu_random_paddr(ct, SZ_2M, SZ_4K), 4 * SZ_4K, RW);
+	cpu_judge_all(ct);
+}
+
+/* The table is wrong now: does the judge say so? */
+static void must_be_seen(struct cpu_table *ct, const char *what)
+{
+	unsigned int misses;
+
+	judge_control_begin();
+	cpu_judge_all(ct);
+	misses = judge_control_end();
+	judge_expect(misses, "%s was not seen", what);
+}
+
+/* --- entries changed behind the API's back ------------------------------------- */
+
+static const struct {
+	const char *name;
+	u64 flip;
+} corruptions[] = {
+	{ "an access flag is gone", LEAF_AF },
+	{ "an entry is no entry any more", BIT_ULL(0) },
+	{ "a page leads to its neighbour", LEAF_PADDR_12 },
+	{ "a page leads elsewhere", LEAF_PADDR_38 },
+	{ "a page is read-only", LEAF_RDONLY },
+	{ "a page is not for users", LEAF_USER },
+	{ "a page is cached", LEAF_ATTRINDX0 },
+	{ "a page is shared otherwise", LEAF_SH0 },
+};
+
+static void control_corruption(struct cpu_table *ct, unsigned int i)
+{
+	u64 *pte = find_pte(ct, MAPPED + SZ_4K), before = *pte;
+
+	WRITE_ONCE(*pte, before ^ corruptions[i].flip);
+	must_be_seen(ct, corruptions[i].name);
+	WRITE_ONCE(*pte, before);
+	cpu_judge_all(ct);
+}
+
+/* --- others ----------------------------------------------------------------------- */
+
+static void control_extra_entry(struct cpu_table *ct)
+{
+	u64 *pte = find_pte(ct, MAPPED + 3 * SZ_4K);
+
+	WRITE_ONCE(pte[1], pte[0]);
+	must_be_seen(ct, "an entry that nobody asked for");
+	WRITE_ONCE(pte[1], 0);
+	cpu_judge_all(ct);
+}
+
+static void control_raw_unmap(struct cpu_table *ct)
+{
+	struct io_pgtable_ops *ops = io_pgtable_safe_raw_ops(ct->t.pgt);
+	const struct record_leaf *leaf = record_find(&ct->t.record, MAPPED);
+	size_t n;
+
+	n = ops->unmap_pages(ops, MAPPED, SZ_4K, 1, NULL);
+	judge_expect(n == SZ_4K, "%zu", n);
+	must_be_seen(ct, "a page that the raw ops unmapped");
+
+	n = 0;
+	judge_expect(!ops->map_pages(ops, MAPPED, leaf->paddr, SZ_4K, 1, RW, GFP_KERNEL, &n),
+		     "mapped %zu", n);
+	cpu_judge_all(ct);
+}
+
+/* A walker that is told another granule than the table's */
+static void control_wrong_granule(struct cpu_table *ct)
+{
+	u64 tcr = ct->regime.tcr;
+
+	ct->regime.tcr = tcr | BIT_ULL(14);	/* 64K */
+	must_be_seen(ct, "a granule that is not the table's");
+	ct->regime.tcr = tcr;
+	cpu_judge_all(ct);
+}
+
+/* What a free without regard to the walker leads to, once the memory is reused */
+static void control_raw_free(struct cpu_table *ct)
+{
+	struct io_pgtable_cfg cfg = *io_pgtable_safe_cfg(ct->t.pgt);
+	u64 top = ct->regime.ttbr & LEAF_TABLE, before = ct->regime.ttbr;
+	struct io_pgtable_ops *ops;
+	struct page *pages[64];
+	unsigned int n, i;
+	bool reused = false;
+
+	/* The same mappings in a table of its own, which the layer knows nothing of */
+	ops = alloc_io_pgtable_ops(FORMAT->fmt, &cfg, NULL);
+	if (!judge_expect(ops, "no table"))
+		return;
+	for (i = 0; i < 4; i++) {
+		const struct record_leaf *leaf = record_find(&ct->t.record, MAPPED + i * SZ_4K);
+		size_t mapped = 0;
+
+		judge_expect(!ops->map_pages(ops, leaf->iova, leaf->paddr, SZ_4K, 1,
+					     leaf->prot, GFP_KERNEL, &mapped), "raw map");
+	}
+	ct->regime.ttbr = cfg.arm_lpae_s1_cfg.ttbr;
+	top = ct->regime.ttbr & LEAF_TABLE;
+	cpu_judge_all(ct);
+
+	free_io_pgtable_ops(ops);
+	for (n = 0; n < ARRAY_SIZE(pages) && !reused; n++) {
+		pages[n] = alloc_page(GFP_KERNEL | __GFP_ZERO);
+		if (!pages[n])
+			break;
+		reused = page_to_phys(pages[n]) == top;
+	}
+	if (reused)
+		must_be_seen(ct, "a table that was freed under the walker");
+	else
+		judge_skip("the allocator did not hand out the freed page again");
+	for (i = 0; i < n; i++)
+		__free_page(pages[i]);
+	ct->regime.ttbr = before;
+	cpu_judge_all(ct);
+}
+
+/* --- the CPU model does not have the granule --------------------------------------- */
+
+static const struct cpu_format *format_without_granule(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < cpu_format_count; i++)
+		if (cpu_formats[i].fmt == ARM_64_LPAE_S1 &&
+		    cpu_granule_missing(&cpu_formats[i]))
+			return &cpu_formats[i];
+	return NULL;
+}
+
+static void control_missing_granule(void)
+{
+	const struct cpu_format *format = format_without_granule();
+	struct cpu_table ct;
+
+	if (cpu_walker_missing())
+		return judge_skip("%s", cpu_walker_missing());
+	if (!format)
+		return judge_skip("this CPU has all granules");
+	if (!cpu_table_open_anyway(&ct, format))
+		return;
+	table_map(&ct.t, 4 * ct.t.granule, cpu_random_paddr(&ct, SZ_1M, SZ_64K),
+		  4 * ct.t.granule, RW);
+	must_be_seen(&ct, "a granule that the CPU does not have");
+	cpu_table_close(&ct);
+}
+
+/* ---------------------------------------------------------------------------------- */
+
+static const struct {
+	const char *name;
+	void (*run)(struct cpu_table *ct);
+} others[] = {
+	{ "an entry too many", control_extra_entry },
+	{ "a page unmapped by the raw ops", control_raw_unmap },
+	{ "a walker with another granule", control_wrong_granule },
+	{ "a table freed by the raw ops", control_raw_free },
+};
+
+#define CORRUPTIONS	ARRAY_SIZE(corruptions)
+#define CONTROLS	(CORRUPTIONS + ARRAY_SIZE(others))
+
+static const char *control_name(unsigned int i)
+{
+	if (i < CORRUPTIONS)
+		return corruptions[i].name;
+	return i < CONTROLS ? others[i - CORRUPTIONS].name :
+			      "a granule that the CPU does not have";
+}
+
+static void run_control(unsigned int i)
+{
+	struct cpu_table ct;
+
+	if (i == CONTROLS)
+		return control_missing_granule();
+	if (!cpu_table_open(&ct, FORMAT))
+		return;
+	map_four_pages(&ct);
+	if (i < CORRUPTIONS)
+		control_corruption(&ct, i);
+	else
+		others[i - CORRUPTIONS].run(&ct);
+	cpu_table_close(&ct);
+}
+
+const struct judge_suite cpu_controls_suite = {
+	.name = "cpu_controls",
+	.count = CONTROLS + 1,
+	.case_name = control_name,
+	.run = run_control,
+};
