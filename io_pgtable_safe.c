@@ -413,7 +413,9 @@ static int check_v7s(const struct io_pgtable_cfg *cfg)
 	mtk = mtk && IS_ENABLED(CONFIG_PHYS_ADDR_T_64BIT);
 	if ((cfg->quirks & IO_PGTABLE_QUIRK_ARM_MTK_TTBR_EXT) && !mtk)
 		return -EINVAL;
-	if (cfg->ias > (mtk ? 34 : 32) || cfg->oas > (mtk ? 35 : 32))
+	/* The top level has a section of 2^20 bytes for each entry */
+	if (cfg->ias < 20 || cfg->ias > (mtk ? 34 : 32) ||
+	    cfg->oas > (mtk ? 35 : 32))
 		return -EINVAL;
 	return 0;
 }
@@ -578,18 +580,16 @@ static int alloc_backend(struct io_pgtable_safe *pgt, enum io_pgtable_fmt fmt,
  * @cookie: Passed to the callbacks in @cfg.
  *
  * The flush callbacks in @cfg, if any, must be as "Invalidation" says;
- * tlb_flush_all is mandatory, and so is iommu_dev in any case. A page size as large as the whole address space
- * is not granted: no format has a table to put such a block in.
+ * tlb_flush_all is mandatory, and so is iommu_dev in any case. A page size as
+ * large as the whole address space is not granted: no format has a table to put
+ * such a block in.
  *
  * Context: May sleep.
  * Return: The page table, to be freed with io_pgtable_safe_free(), or an
- * ERR_PTR:
- *
- * * -EOPNOTSUPP: the kernel does not have the format, or the format does not
- *   have a quirk of @cfg, or it takes no custom allocator. The AMD formats of
- *   older kernels are not supported.
- * * -EINVAL: the format cannot be configured like this.
- * * -ENOMEM
+ * ERR_PTR: -EOPNOTSUPP if the kernel does not have the format (the AMD formats
+ * of older kernels are never had), or the format does not have a quirk of @cfg
+ * or takes no custom allocator; -EINVAL if the format cannot be configured like
+ * this; -ENOMEM.
  */
 struct io_pgtable_safe *
 io_pgtable_safe_alloc(enum io_pgtable_fmt fmt, const struct io_pgtable_cfg *cfg,
@@ -1389,8 +1389,8 @@ EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_lookup, IO_PGTABLE_SAFE_NS);
  *	the range may be many leaves.
  *
  * For dumps: go on at the end of each span until the answer is not 0 (-ERANGE
- * behind the last byte of the address space). The answer is a snapshot; a range
- * that is being mapped shows up in parts, one being unmapped still counts.
+ * behind the last byte of the address space). The answer is a snapshot: ranges
+ * that are being mapped do not count, those being unmapped still do.
  *
  * Context: Any.
  * Return: 0, -ENOENT if nothing is mapped from @iova on, -EINVAL, -ERANGE, -EIO.
@@ -1452,8 +1452,8 @@ EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_leaf_span, IO_PGTABLE_SAFE_NS);
  * @pgt: The page table.
  *
  * Context: Any.
- * Return: Bytes. A range that is being mapped counts in parts, one that is being
- * unmapped counts until it is gone.
+ * Return: Bytes. A range that is being mapped does not count, one that is being
+ * unmapped still does.
  */
 u64 io_pgtable_safe_mapped(struct io_pgtable_safe *pgt)
 {

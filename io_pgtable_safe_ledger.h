@@ -96,12 +96,14 @@ struct ledger_node {
  * @last: Offset of the last byte.
  * @node: The one node the operation needs, where it needs only one.
  * @lvl: Level of @node and of the pinned nodes.
+ * @mapping: It is a map: what is recorded in the range does not count yet.
  * @pinned: There are pinned nodes, between @pin_first and @pin_last.
  * @pin_first: First byte the pinned nodes describe.
  * @pin_last: Last byte the pinned nodes describe.
  * @mark_first: First byte mapped but not yet recorded.
  * @mark_size: Bytes mapped but not yet recorded.
  * @mark_shift: log2 of their leaf size.
+ * @recorded: Bytes recorded but not yet counted in &ledger.mapped.
  */
 struct ledger_claim {
 	struct list_head list;
@@ -109,15 +111,17 @@ struct ledger_claim {
 	u64 last;
 	struct ledger_node *node;
 	u8 lvl;
+	bool mapping;
 	bool pinned;
 	u8 mark_shift;
 	u64 pin_first;
 	u64 pin_last;
 	u64 mark_first;
 	u64 mark_size;
+	u64 recorded;
 };
 
-/**
+/*
  * struct ledger - The record of one page table.
  * @lock: Protects what is below the geometry. Taken with interrupts off: io-pgtable
  *	itself may be used from any context.
@@ -126,7 +130,7 @@ struct ledger_claim {
  *	space stands above the last.
  * @root: The only node of the top level. Never freed.
  * @claims: Operations under way.
- * @mapped: Bytes recorded as mapped.
+ * @mapped: Bytes mapped by operations that are over.
  */
 struct ledger {
 	spinlock_t lock; /* for everything below the geometry */
@@ -817,7 +821,7 @@ static void ledger_settle(struct ledger *l, struct ledger_claim *c)
 
 	if (!c->mark_size)
 		return;
-	l->mapped += c->mark_size;
+	c->recorded += c->mark_size;
 	pos = c->mark_first;
 	last = pos + c->mark_size - 1;
 	c->mark_size = 0;
@@ -925,8 +929,10 @@ static int ledger_claim_map(struct ledger *l, struct ledger_claim *c, u64 first,
 	c->last = last;
 	c->node = NULL;
 	c->lvl = ledger_level(l, shift);
+	c->mapping = true;
 	c->pinned = false;
 	c->mark_size = 0;
+	c->recorded = 0;
 	c->mark_shift = shift;
 
 	spin_lock_irqsave(&l->lock, flags);
@@ -972,10 +978,9 @@ static void ledger_commit_map(struct ledger *l, struct ledger_claim *c,
 	spin_lock_irqsave(&l->lock, flags);
 	ledger_settle(l, c);
 	ledger_unpin(l, c, &g);
-	if (unlikely(undone)) {
+	if (unlikely(undone))
 		ledger_clear(l, c->first, c->first + undone - 1, &g);
-		l->mapped -= undone;
-	}
+	l->mapped += c->recorded - undone;
 	list_del(&c->list);
 	spin_unlock_irqrestore(&l->lock, flags);
 
@@ -1006,6 +1011,7 @@ static int ledger_claim_unmap(struct ledger *l, struct ledger_claim *c,
 
 	c->first = first;
 	c->last = last;
+	c->mapping = false;
 
 	spin_lock_irqsave(&l->lock, flags);
 	err = ledger_check_claims(l, first, last);
@@ -1039,6 +1045,7 @@ static int ledger_claim_present(struct ledger *l, struct ledger_claim *c,
 
 	c->first = first;
 	c->last = last;
+	c->mapping = false;
 
 	spin_lock_irqsave(&l->lock, flags);
 	err = ledger_check_claims(l, first, last);
@@ -1082,6 +1089,19 @@ static void ledger_commit_unmap(struct ledger *l, struct ledger_claim *c,
 
 /* --- questions ------------------------------------------------------------ */
 
+/* The first claim of a map that has part of the range, by address */
+static const struct ledger_claim *ledger_mapping(const struct ledger *l, u64 first,
+						 u64 last) __must_hold(&l->lock)
+{
+	const struct ledger_claim *c, *found = NULL;
+
+	list_for_each_entry(c, &l->claims, list)
+		if (c->mapping && c->first <= last && first <= c->last &&
+		    (!found || c->first < found->first))
+			found = c;
+	return found;
+}
+
 /**
  * ledger_next_extent() - Find the next mapped bytes.
  * @l: The ledger.
@@ -1090,20 +1110,30 @@ static void ledger_commit_unmap(struct ledger *l, struct ledger_claim *c,
  * @first: Set to the first mapped byte from @pos on.
  * @last: Set to the last of the mapped bytes that follow it without a hole.
  *
+ * What is being mapped does not count, though some of it may be recorded.
+ *
  * Context: Any.
  * Return: False if nothing is mapped from @pos to @limit.
  */
 static bool ledger_next_extent(struct ledger *l, u64 pos, u64 limit, u64 *first,
 			       u64 *last)
 {
+	const struct ledger_claim *c;
 	unsigned long flags;
 	bool found;
 
 	spin_lock_irqsave(&l->lock, flags);
 	found = ledger_seek(l, &pos, limit, true);
+	while (found && (c = ledger_mapping(l, pos, pos))) {
+		pos = c->last + 1;
+		found = c->last < limit && ledger_seek(l, &pos, limit, true);
+	}
 	if (found) {
 		*first = pos;
 		*last = ledger_seek(l, &pos, limit, false) ? pos - 1 : limit;
+		c = ledger_mapping(l, *first, *last);
+		if (c)
+			*last = c->first - 1;
 	}
 	spin_unlock_irqrestore(&l->lock, flags);
 	return found;
