@@ -160,7 +160,7 @@ static const char *broken_rule(struct mock_format *mock,
 	if (call->iova + bytes - 1 < call->iova ||
 	    !in_space(cfg, call->iova) || !in_space(cfg, call->iova + bytes - 1))
 		return "an iova outside of the address space";
-	if ((call->paddr + bytes - 1) >> cfg->oas)
+	if (call->paddr + bytes - 1 > GENMASK_ULL(cfg->oas - 1, 0))
 		return "a physical address outside of the address space";
 	if (call->op == MOCK_MAP && !(call->prot & (IOMMU_READ | IOMMU_WRITE)))
 		return "a map that allows no access";
