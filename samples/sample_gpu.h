@@ -72,7 +72,7 @@ int sample_mmu_write(struct sample_mmu *mmu, u64 iova, u64 value);
 /**
  * struct sample_gpu - The device and what its clients own.
  * @dev: The device.
- * @as: Its address spaces; the second is NULL where the kernel lacks ARM_V7S.
+ * @as: Its address spaces; the second is an ERR_PTR() where the kernel lacks ARM_V7S.
  * @bos: All buffer objects.
  * @pages: Pages that buffers hold now.
  * @pages_ever: Pages that buffers ever got.

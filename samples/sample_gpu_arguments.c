@@ -72,7 +72,7 @@ static const char *consequence(struct story *s, const struct argument *arg, stru
 		return "";
 	if (!got.bytes)
 		return ": retry for ever";
-	if (got.bytes / arg->pgsize < arg->pgcount)
+	if (got.bytes < (u64)arg->pgsize * arg->pgcount)
 		return ": only a part";
 	if (gpu_sees(&s->raw->as, &page) != 1)
 		return "";
@@ -95,7 +95,7 @@ static void try_raw(struct story *s, const struct argument *arg, char *buf, size
 	snprintf(buf, len, "%s%s", outcome_name(got), consequence(s, arg, got));
 	if (got.bytes)
 		raw_unmap(s->raw, arg->iova & ~(u64)(SZ_4K - 1), arg->pgsize,
-			  got.bytes / arg->pgsize);
+			  (size_t)got.bytes / arg->pgsize);
 	sample_mmu_invalidate(&s->raw->as.mmu, 0, U64_MAX);
 }
 

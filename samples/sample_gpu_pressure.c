@@ -105,7 +105,7 @@ static void table_limit(struct story *s)
 /* Each allocation in turn */
 
 #ifdef CONFIG_FAILSLAB
-/* Fail the @nth allocation from here on. GFP_KERNEL ones do not count. */
+/* Fail the @nth allocation from here on. Those that may sleep do not count by default. */
 static void fail_begin(unsigned int nth)
 {
 	current->fail_nth = nth;

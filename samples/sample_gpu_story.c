@@ -146,7 +146,6 @@ static void raw_block_over_page(struct story *s)
 static void raw_short_table(struct story *s)
 {
 	struct sample_vma vma = whole(s->small, AT_FREE);
-	u64 size = vma.size;
 	unsigned int calls = 0;
 	struct outcome got;
 
@@ -154,7 +153,7 @@ static void raw_short_table(struct story *s)
 	got = raw_bind(s->raw, &vma, GFP_KERNEL, &calls);
 	tell_raw("the usual loop ends with err %d and %s of %s mapped", got.err,
 		 size_name(got.bytes), size_name(vma.size));
-	raw_unbind(s->raw, vma.iova, min(size, got.bytes));
+	raw_unbind(s->raw, vma.iova, got.bytes);
 }
 
 static void refuse_binds(struct story *s, const struct ranges *before)
