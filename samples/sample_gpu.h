@@ -25,7 +25,7 @@ struct device;
 
 /* Device */
 
-#define SAMPLE_TLB_ENTRIES	64
+#define SAMPLE_TLB_ENTRIES	256
 
 /**
  * struct sample_tlb_entry - One translation that the MMU remembers.

@@ -78,7 +78,7 @@ static void sample_set_table_alloc(struct io_pgtable_cfg *cfg)
 
 /**
  * sample_as_init() - Prepare an address space that has no page table yet.
- * @as: Address space.
+ * @as: Address space, zeroed.
  * @dev: Device.
  * @fmt: ARM_64_LPAE_S1 or ARM_V7S.
  * @cfg: Where to store the configuration to ask for.
@@ -86,8 +86,8 @@ static void sample_set_table_alloc(struct io_pgtable_cfg *cfg)
 void sample_as_init(struct sample_as *as, struct device *dev, enum io_pgtable_fmt fmt,
 		    struct io_pgtable_cfg *cfg)
 {
-	*as = (struct sample_as){ .max_tables = INT_MAX };
 	spin_lock_init(&as->mmu.lock);
+	as->max_tables = INT_MAX;
 
 	*cfg = (struct io_pgtable_cfg){
 		.pgsize_bitmap = SZ_4K | SZ_2M | SZ_1G,
@@ -166,8 +166,10 @@ void sample_as_destroy(struct sample_as *as)
 	io_pgtable_safe_free(as->pgt);
 	lost = atomic_read(&as->tables);
 
-	pr_info("address space gone: %llu pages unbound (err %d), %d pages of tables freed, %d lost\n",
-		left.unmapped >> PAGE_SHIFT, left.err, tables - lost, lost);
+	pr_info("address space gone: %llu pages were still bound (err %d)\n",
+		left.unmapped >> PAGE_SHIFT, left.err);
+	if (tables)
+		pr_info("its page table gone: %d pages freed, %d lost\n", tables - lost, lost);
 	kfree(as);
 }
 
@@ -232,9 +234,10 @@ static int sample_rebind(struct sample_as *as, const struct sample_vma *vma,
  * @gfp: How to allocate page tables.
  *
  * A block cannot be cut. It goes as a whole, and its remainders come back as
- * smaller pages. For a moment they are not bound, so a driver keeps the device
- * off the span meanwhile, and one that must not fail here has reserved memory
- * for the page table before.
+ * smaller pages. A block is never shared with another binding, so these are all
+ * of this one. For a moment they are not bound: a driver keeps the device off
+ * the span meanwhile, and one that must not fail here has reserved memory for
+ * the page table before.
  *
  * Return: 0 or a negative errno. If the remainders could not be bound again,
  * they are unbound too.
