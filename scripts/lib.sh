@@ -14,6 +14,8 @@ PROJECT=$(dirname "$SCRIPTS")
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/io_pgtable_safe
 LOGS=$CACHE/logs
 JOBS=${JOBS:-$(nproc)}
+PYTHON=/usr/bin/python3 # not that of some other environment
+[ -x "$PYTHON" ] || PYTHON=python3
 # shellcheck disable=SC2034 # read by the scripts that source this file
 readonly SCRIPTS PROJECT CACHE LOGS JOBS
 
@@ -125,6 +127,16 @@ console_is_clean() {
 	printf '%s\n' "$trouble" | cut -c 1-200 | sed 's/^/     /' >&2
 	say "     log: $log"
 	return 1
+}
+
+# Copy the module's sources. Only files that differ get a new date, because
+# another clone's files may be newer than the objects made from these.
+stage() {
+	mkdir -p "$1"
+	rsync --recursive --links --checksum --delete --prune-empty-dirs \
+		--exclude='*.mod.c' --include='*.[ch]' --include=Kbuild --include=Kconfig \
+		--include=.kunitconfig --include=/kunit/ --include=/samples/ --include=/judge/ \
+		--exclude='*' "$PROJECT/" "$1/"
 }
 
 # --- packages ---------------------------------------------------------------
