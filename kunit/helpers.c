@@ -237,6 +237,8 @@ int pgt_test_init(struct kunit *test)
 {
 	struct pgt_test *fix = kunit_kzalloc(test, sizeof(*fix), GFP_KERNEL);
 
+	/* 6.1 uses one struct kunit for all parameters: forget the last one's */
+	test->priv = NULL;
 	if (!fix)
 		return -ENOMEM;
 	fix->test = test;
