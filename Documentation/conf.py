@@ -36,10 +36,13 @@ html_theme = "alabaster"
 html_theme_options = {
     "description": "A checked interface to io-pgtable for GPU drivers",
     "fixed_sidebar": True,
-    "page_width": "70em",
-    "body_max_width": "52em",
+    "sidebar_width": "16em",
+    "page_width": "72em",
+    "body_max_width": "54em",
     "show_powered_by": False,
 }
+html_static_path = ["static"]
+html_css_files = ["tables.css"]
 html_show_copyright = False
 html_show_sphinx = False
 html_copy_source = False
