@@ -42,7 +42,7 @@ html_theme_options = {
     "show_powered_by": False,
 }
 html_static_path = ["static"]
-html_css_files = ["tables.css"]
+html_css_files = ["style.css"]
 html_show_copyright = False
 html_show_sphinx = False
 html_copy_source = False
