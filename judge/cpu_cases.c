@@ -39,9 +39,10 @@ static void judge_pages(struct cpu_table *ct, u64 iova, u64 pgsize, u64 count,
 	u64 paddr = cpu_random_paddr(ct, size, pgsize);
 
 	table_map_pages(&ct->t, iova, paddr, pgsize, count, prot);
-	cpu_judge_all(ct);
+	cpu_judge_range(ct, iova, pgsize);
+	cpu_judge_range(ct, iova + size - pgsize, pgsize);
 	table_unmap_pages(&ct->t, iova, pgsize, count);
-	cpu_judge_marks(ct, 4);
+	cpu_judge_range(ct, iova, size);
 }
 
 static void run_pages(unsigned int i)
@@ -62,8 +63,9 @@ static void run_pages(unsigned int i)
 			judge_pages(&ct, any, pgsize, 2, all_prots[k]);
 		}
 		/* Across the end of a table, with a call that stops there */
-		judge_pages(&ct, SZ_1G - 2 * min_t(u64, pgsize, SZ_512M), pgsize, 2, RW);
+		judge_pages(&ct, SZ_1G - pgsize * (pgsize < SZ_1G), pgsize, 2, RW);
 	}
+	cpu_judge_all(&ct);
 	cpu_table_close(&ct);
 }
 

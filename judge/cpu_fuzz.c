@@ -128,7 +128,7 @@ static void fuzz_step(struct cpu_table *ct)
 	leaf = record_next(&ct->t.record, pick_place(ct) + pgsize * cpu_random(ct, GRANULES),
 			   ct->t.iova_last);
 	if (leaf)
-		cpu_judge_range(ct, leaf->iova, leaf->size);
+		cpu_judge_address(ct, leaf->iova + cpu_random(ct, leaf->size));
 	cpu_judge_address(ct, iova & ct->t.iova_last);
 }
 

@@ -11,6 +11,7 @@
 
 #include "cpu_judge.h"
 #include "io_pgtable_safe_compat.h"
+#include "smmu_cases.h"
 
 unsigned int judge_seed;
 module_param_named(seed, judge_seed, uint, 0444);
@@ -34,6 +35,8 @@ static const struct judge_suite *const all_suites[] = {
 	&cpu_live_suite,
 	&cpu_fuzz_suite,
 	&cpu_controls_suite,
+	&smmu_suite,
+	&smmu_controls_suite,
 };
 
 static void run_suites(void)
@@ -46,11 +49,11 @@ static void run_suites(void)
 			chosen[n++] = all_suites[i];
 
 	failed = judge_run(chosen, n);
-	pr_info("judged: %lu checks, %lu walks by the CPU, %lu DMA transfers, %u failed cases, seed=%u\n",
-	       judge_totals.checks, judge_totals.walks, judge_totals.transfers, failed,
-	       judge_seed);
-	pr_info("judged: the fuzz had %lu calls accepted and %lu refused\n",
-	       judge_totals.accepted, judge_totals.refused);
+	pr_info("judged: %lu checks, %lu walks by the CPU, %lu DMA transfers, %u cases failed, seed=%u\n",
+		judge_totals.checks, judge_totals.walks, judge_totals.transfers, failed,
+		judge_seed);
+	pr_info("judged: %lu accepted and %lu refused calls in the fuzz\n",
+		judge_totals.accepted, judge_totals.refused);
 }
 
 static int __init judge_init(void)

@@ -108,7 +108,7 @@ unsigned int judge_run(const struct judge_suite *const *suites, unsigned int n)
 		for (k = 0, failed = 0; k < suites[i]->count; k++)
 			failed += !run_case(suites[i], k);
 		pr_info("%s %u %s\n", failed ? "not ok" : "ok", i + 1,
-		       suites[i]->name);
+			suites[i]->name);
 		total += failed;
 	}
 	return total;
