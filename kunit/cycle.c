@@ -3,6 +3,7 @@
  * Map, look, unmap, map again: what every format must do, at every page size.
  */
 #include <linux/gfp.h>
+#include <linux/irqflags.h>
 #include <linux/scatterlist.h>
 
 #include "helpers.h"
@@ -165,6 +166,29 @@ static void map_larger_than_the_largest_block(struct kunit *test)
 	check_range(test, at(test, 0), 0, size);
 	check_mapped(test, size);
 	do_unmap(test, at(test, 0), size);
+	check_hole(test, at(test, 0), size);
+}
+
+/* DEBUG_ATOMIC_SLEEP and lockdep say it if one of these sleeps. */
+static void works_with_interrupts_off(struct kunit *test)
+{
+	struct pgt_test *fix = pgt_fixture(test);
+	struct io_pgtable_safe_unmap_result unmapped;
+	struct io_pgtable_safe_map_result mapped;
+	struct io_pgtable_safe_span span = {};
+	u64 size = 4 * fix->granule;
+	unsigned long flags;
+	int err;
+
+	local_irq_save(flags);
+	mapped = io_pgtable_safe_map(fix->pgt, at(test, 0), 0, size, PGT_PROT, GFP_ATOMIC);
+	err = io_pgtable_safe_lookup(fix->pgt, at(test, 0), &span);
+	unmapped = io_pgtable_safe_unmap(fix->pgt, at(test, 0), size, 0);
+	local_irq_restore(flags);
+
+	check_map_result(test, mapped, size, 0);
+	KUNIT_EXPECT_EQ(test, err, 0);
+	check_unmap_result(test, unmapped, size, 0);
 	check_hole(test, at(test, 0), size);
 }
 
@@ -698,6 +722,38 @@ static void sgtable_that_is_too_short(struct kunit *test)
 	expect_table_refused(test, sgt, 1000 * granule, granule, -EINVAL);
 }
 
+static void sgtable_without_entries(struct kunit *test)
+{
+	u64 granule = pgt_fixture(test)->granule;
+
+	expect_table_refused(test, make_dma_table(test, NULL, 0), 0, granule, -EINVAL);
+}
+
+/* What counts is the contiguous piece, not how the table spells it. */
+static void sgtable_entries_smaller_than_a_granule(struct kunit *test)
+{
+	u64 granule = pgt_fixture(test)->granule;
+	u64 paddr = some_paddr(test, granule);
+	struct sg_piece pieces[] = {
+		{ paddr, 512 }, { paddr + 512, granule - 512 }, { paddr + granule, granule },
+	};
+	struct sg_table *sgt = make_dma_table(test, pieces, ARRAY_SIZE(pieces));
+
+	do_map_table(test, at(test, 0), sgt, 0, 2 * granule);
+	check_range(test, at(test, 0), paddr, 2 * granule);
+}
+
+static void sgtable_offset_that_leads_to_a_granule(struct kunit *test)
+{
+	u64 granule = pgt_fixture(test)->granule;
+	u64 paddr = some_paddr(test, granule);
+	struct sg_piece piece = { paddr - 512, 512 + granule };
+	struct sg_table *sgt = make_dma_table(test, &piece, 1);
+
+	do_map_table(test, at(test, 0), sgt, 512, granule);
+	check_range(test, at(test, 0), paddr, granule);
+}
+
 static void sgtable_with_a_misaligned_entry(struct kunit *test)
 {
 	u64 granule = pgt_fixture(test)->granule;
@@ -728,11 +784,6 @@ static void sgtable_over_something_is_refused(struct kunit *test)
 	expect_table_refused(test, make_dma_table(test, pieces, 2), 0, 2 * granule, -EEXIST);
 }
 
-static void free_test_pages(struct page *page, unsigned int order)
-{
-	__free_pages(page, order);
-}
-
 /* The CPU's addresses are those of real pages; the device's are garbage here. */
 static void sgtable_of_cpu_addresses(struct kunit *test)
 {
@@ -758,7 +809,7 @@ static void sgtable_of_cpu_addresses(struct kunit *test)
 	check_range(test, at(test, 0), paddr, fix->granule);
 	check_range(test, at(test, fix->granule), paddr, fix->granule);
 	do_unmap(test, at(test, 0), 2 * fix->granule);
-	free_test_pages(page, order);
+	__free_pages(page, order);
 }
 
 #define FORMAT_CASE(name) KUNIT_CASE_PARAM(name, pgt_formats_gen_params)
@@ -776,6 +827,7 @@ static struct kunit_case cycle_cases[] = {
 	BLOCK_CASE(map_picks_the_best_page_sizes),
 	BLOCK_CASE(map_uses_pages_where_the_physical_address_needs_them),
 	FORMAT_CASE(map_larger_than_the_largest_block),
+	FORMAT_CASE(works_with_interrupts_off),
 	BLOCK_CASE(block_over_an_empty_table),
 	BLOCK_CASE(pages_after_a_block),
 	FORMAT_CASE(empty_tables_are_used_again),
@@ -840,6 +892,9 @@ static struct kunit_case sgtable_cases[] = {
 	FORMAT_CASE(sgtable_offset_skips_whole_entries),
 	BLOCK_CASE(sgtable_contiguous_entries_become_a_block),
 	FORMAT_CASE(sgtable_that_is_too_short),
+	FORMAT_CASE(sgtable_without_entries),
+	FORMAT_CASE(sgtable_entries_smaller_than_a_granule),
+	FORMAT_CASE(sgtable_offset_that_leads_to_a_granule),
 	FORMAT_CASE(sgtable_with_a_misaligned_entry),
 	FORMAT_CASE(sgtable_with_an_entry_out_of_range),
 	FORMAT_CASE(sgtable_over_something_is_refused),

@@ -147,11 +147,6 @@ static void broken_live_table_is_not_released(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mock->released, 0U);
 }
 
-static void release_raw(struct io_pgtable_ops *ops)
-{
-	free_io_pgtable_ops(ops);
-}
-
 static void wrapped_real_table_works_and_is_freed(struct kunit *test)
 {
 	const struct pgt_format *format = test->param_value;
@@ -164,7 +159,7 @@ static void wrapped_real_table_works_and_is_freed(struct kunit *test)
 	pgt_make_cfg(test, format, &cfg);
 	ops = alloc_io_pgtable_ops(format->fmt, &cfg, fix);
 	KUNIT_ASSERT_NOT_NULL(test, ops);
-	pgt_adopt(test, io_pgtable_safe_wrap(ops, release_raw));
+	pgt_adopt(test, io_pgtable_safe_wrap(ops, free_io_pgtable_ops));
 	KUNIT_EXPECT_PTR_EQ(test, fix->raw, ops);
 	KUNIT_EXPECT_EQ(test, fix->cfg->pgsize_bitmap, cfg.pgsize_bitmap);
 

@@ -550,7 +550,10 @@ static void lie_with_an_error_breaks_the_table(struct kunit *test)
 
 /* --- cleanup that fails --------------------------------------------------- */
 
-/* Fail after three pages; the cleanup's unmap reports @undone bytes, then @more. */
+/*
+ * Fail after three pages; then the cleanup's unmap says that it unmapped @undone
+ * bytes, and if asked again, none.
+ */
 static void cleanup_fails(struct kunit *test, size_t undone)
 {
 	struct mock_format *mock = open_mock(test, NULL);
