@@ -18,7 +18,10 @@
 
 /* More invalidations of one granule than this, and all at once is cheaper */
 #define MAX_TLBI_OPS	512
-/* Pages of one size recorded at once: bounds how long the ledger is locked */
+/*
+ * Pages of one size mapped at once: bounds how long the ledger is locked, and
+ * the formats count in int (min_t(int, ...) in io-pgtable-arm.c)
+ */
 #define MAX_RUN		16384
 
 /**
@@ -212,21 +215,18 @@ static const struct iommu_flush_ops backend_flush_ops = {
 /* --- the backend ---------------------------------------------------------- */
 
 /*
- * One call. The formats count in int (min_t(int, ...) in io-pgtable-arm.c), add
- * to *mapped without setting it, and may report what they like.
+ * One call. The formats add to *mapped without setting it, and may report what
+ * they like.
  */
 static struct io_pgtable_safe_map_result
 backend_map(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr,
-	    size_t pgsize, u64 pgcount, int prot, gfp_t gfp)
+	    size_t pgsize, size_t pgcount, int prot, gfp_t gfp)
 {
 	struct io_pgtable_ops *ops = pgt->ops;
-	size_t mapped = 0, count, asked;
+	size_t mapped = 0, asked = pgsize * pgcount;
 	int err;
 
-	count = min_t(u64, pgcount, min_t(size_t, INT_MAX, SIZE_MAX / pgsize));
-	asked = pgsize * count;
-
-	err = ops->map_pages(ops, iova, paddr, pgsize, count, prot, gfp, &mapped);
+	err = ops->map_pages(ops, iova, paddr, pgsize, pgcount, prot, gfp, &mapped);
 	if (unlikely(mapped > asked || (mapped & (pgsize - 1)))) {
 		set_broken(pgt);
 		return map_result(min(mapped, asked) & ~(pgsize - 1), -EIO);
@@ -843,7 +843,8 @@ static int begin_map(struct map_op *op, u64 size, size_t pgsize)
 static int map_run(struct map_op *op, phys_addr_t paddr, size_t pgsize,
 		   u64 pgcount, u64 *mapped)
 {
-	u64 first = to_offset(op->pgt, op->iova), size = pgsize * pgcount;
+	size_t count = min_t(u64, pgcount, min_t(size_t, MAX_RUN, SIZE_MAX / pgsize));
+	u64 first = to_offset(op->pgt, op->iova), size = pgsize * count;
 	struct io_pgtable_safe_map_result res;
 	int err;
 
@@ -853,7 +854,7 @@ static int map_run(struct map_op *op, phys_addr_t paddr, size_t pgsize,
 	if (err)
 		return err;
 
-	res = backend_map(op->pgt, op->iova, paddr, pgsize, pgcount, op->prot,
+	res = backend_map(op->pgt, op->iova, paddr, pgsize, count, op->prot,
 			  op->gfp);
 	ledger_note_mapped(&op->claim, first, res.mapped);
 	op->iova += res.mapped;
@@ -870,8 +871,7 @@ static int map_segment(struct map_op *op, phys_addr_t paddr, u64 size)
 
 	while (size) {
 		pgsize = best_pgsize(op->pgt, op->iova, paddr, size, &count);
-		err = map_run(op, paddr, pgsize, min_t(u64, count, MAX_RUN),
-			      &mapped);
+		err = map_run(op, paddr, pgsize, count, &mapped);
 		if (err)
 			return err;
 		paddr += mapped;
@@ -941,7 +941,7 @@ map_once(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr,
  *
  * All four legal outcomes reach the caller, and it must cope with each: retry
  * the remainder after partial success, and after an error either unmap what was
- * mapped or keep it. More than INT_MAX pages are never asked of the backend at
+ * mapped or keep it. More than 16384 pages are never asked of the backend at
  * once, so that gives partial success. Most callers want io_pgtable_safe_map().
  *
  * Context: Any; sleeps if @gfp allows it.
@@ -1389,8 +1389,9 @@ EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_lookup, IO_PGTABLE_SAFE_NS);
  *	the range may be many leaves.
  *
  * For dumps: go on at the end of each span until the answer is not 0 (-ERANGE
- * behind the last byte of the address space). The answer is a snapshot: ranges
- * that are being mapped do not count, those being unmapped still do.
+ * behind the last byte of the address space). Ranges that are being mapped do
+ * not count, those being unmapped still do. A long range is looked at in parts,
+ * and others may change a part that has been looked at.
  *
  * Context: Any.
  * Return: 0, -ENOENT if nothing is mapped from @iova on, -EINVAL, -ERANGE, -EIO.

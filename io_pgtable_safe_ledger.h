@@ -62,6 +62,8 @@
 #define LEDGER_MAX_LEVELS	12
 /* The largest run of slots that makes one leaf: v7s repeats an entry 16 times */
 #define LEDGER_MAX_RUN_BITS	4
+/* Nodes to look at before others may have the lock, and interrupts, for a moment */
+#define LEDGER_BREATH		512
 /* Children are allocated in small groups so that strewn pages stay cheap */
 #define LEDGER_GROUP_BITS	4
 #define LEDGER_GROUP		BIT(LEDGER_GROUP_BITS)
@@ -140,6 +142,14 @@ struct ledger {
 	struct list_head claims __guarded_by(&lock);
 	u64 mapped __guarded_by(&lock);
 };
+
+static inline void ledger_breathe(struct ledger *l, unsigned long *flags)
+	__must_hold(&l->lock)
+{
+	spin_unlock_irqrestore(&l->lock, *flags);
+	cpu_relax();
+	spin_lock_irqsave(&l->lock, *flags);
+}
 
 /* Nodes taken out under the lock, to be freed when it has been dropped */
 struct ledger_garbage {
@@ -432,9 +442,22 @@ struct ledger_piece {
 	u64 last;
 };
 
-/* Cut the first piece off the range from first to last */
+/* The last slot before the next table, but not behind b */
+static unsigned int ledger_before_table(const struct ledger_node *node,
+					unsigned int a, unsigned int b)
+{
+	while (a < b && ledger_state(node, a + 1) != LEDGER_TABLE)
+		a++;
+	return a;
+}
+
+/*
+ * Cut the first piece off the range from first to last. Slots with a node of
+ * their own are cut up, unless they are whole and their level is at most this.
+ */
 static void ledger_cut_piece(const struct ledger *l, u64 first, u64 last,
-			     struct ledger_piece *p) __must_hold(&l->lock)
+			     unsigned int uncut, struct ledger_piece *p)
+	__must_hold(&l->lock)
 {
 	struct ledger_node *node = l->root;
 	u64 mask, n;
@@ -443,19 +466,21 @@ static void ledger_cut_piece(const struct ledger *l, u64 first, u64 last,
 		mask = ledger_slot_mask(l, node->lvl);
 		p->a = ledger_slot(l, first, node->lvl);
 		p->whole = !(first & mask) && last - first >= mask;
-		if (p->whole || ledger_state(node, p->a) != LEDGER_TABLE)
+		if ((p->whole && node->lvl <= uncut) ||
+		    ledger_state(node, p->a) != LEDGER_TABLE)
 			break;
 		node = ledger_child(l, node, p->a);
 	}
 
 	p->node = node;
+	p->b = p->a;
+	p->last = min(last, first | mask);
 	if (p->whole) {
 		n = (last - first - mask) >> l->shift[node->lvl];
 		p->b = min_t(u64, p->a + n, ledger_slots(l, node->lvl) - 1);
+		if (node->lvl > uncut)
+			p->b = ledger_before_table(node, p->a, p->b);
 		p->last = first + ((u64)(p->b - p->a) << l->shift[node->lvl]) + mask;
-	} else {
-		p->b = p->a;
-		p->last = min(last, first | mask);
 	}
 }
 
@@ -496,7 +521,7 @@ static void ledger_clear(struct ledger *l, u64 first, u64 last,
 	u64 pos = first;
 
 	for (;;) {
-		ledger_cut_piece(l, pos, last, &p);
+		ledger_cut_piece(l, pos, last, LEDGER_MAX_LEVELS, &p);
 		if (p.whole) {
 			ledger_reset(l, p.node, p.a, p.b, g);
 			ledger_prune_if_empty(l, pos, p.node, g);
@@ -507,7 +532,10 @@ static void ledger_clear(struct ledger *l, u64 first, u64 last,
 	}
 }
 
-/* Is all that the node describes mapped? Notes the lowest level with leaves */
+/*
+ * Are slots a to b, whose children if any are of level 0, all mapped? Notes the
+ * lowest level that has leaves.
+ */
 static bool ledger_full(const struct ledger *l, struct ledger_node *node,
 			unsigned int a, unsigned int b, unsigned int *lowest)
 {
@@ -526,9 +554,9 @@ static bool ledger_full(const struct ledger *l, struct ledger_node *node,
 
 		for (tables = hi & ~lo & mask; tables; tables &= tables - 1) {
 			child = ledger_child(l, node, w * BITS_PER_LONG + __ffs(tables));
-			if (child->used != ledger_slots(l, child->lvl) ||
-			    !ledger_full(l, child, 0, child->used - 1, lowest))
+			if (child->used != ledger_slots(l, 0))
 				return false;
+			*lowest = 0;
 		}
 	}
 	return true;
@@ -553,7 +581,7 @@ static int ledger_check_free(const struct ledger *l, u64 first, u64 last,
 	u64 pos = first;
 
 	for (;;) {
-		ledger_cut_piece(l, pos, last, p);
+		ledger_cut_piece(l, pos, last, LEDGER_MAX_LEVELS, p);
 		if (ledger_any_used(p->node, p->a, p->b))
 			return -EEXIST;
 		if (p->last == last)
@@ -582,21 +610,26 @@ static int ledger_check_leaves(const struct ledger *l,
 	return 0;
 }
 
-/* The range must be one or more consecutive leaves, none of them cut */
-static int ledger_check_mapped(const struct ledger *l, u64 first, u64 last,
+/*
+ * The range must be one or more consecutive leaves, none of them cut. Looks at
+ * the part from *pos on until it has had enough, and then says -EAGAIN.
+ */
+static int ledger_check_mapped(const struct ledger *l, u64 *pos, u64 last,
 			       unsigned int *lowest) __must_hold(&l->lock)
 {
 	struct ledger_piece p;
-	u64 pos = first;
+	unsigned int seen = 0;
 	int err;
 
-	for (;;) {
-		ledger_cut_piece(l, pos, last, &p);
+	while (seen < LEDGER_BREATH) {
+		ledger_cut_piece(l, *pos, last, 1, &p);
 		err = ledger_check_leaves(l, &p, lowest);
 		if (err || p.last == last)
 			return err;
-		pos = p.last + 1;
+		*pos = p.last + 1;
+		seen += p.node->lvl ? p.b - p.a + 1 : 1;
 	}
+	return -EAGAIN;
 }
 
 /* The leaf that holds this byte */
@@ -650,16 +683,19 @@ static unsigned int ledger_next_slot(const struct ledger *l,
 	return slots;
 }
 
-/* Move *pos to the first byte that is mapped (or is not), up to last */
-static bool ledger_seek(const struct ledger *l, u64 *pos, u64 last, bool mapped)
+/*
+ * Move *pos to the first byte that is mapped (or is not), up to last: 0, or
+ * -ENOENT if there is none, or -EAGAIN when it has had enough.
+ */
+static int ledger_seek(const struct ledger *l, u64 *pos, u64 last, bool mapped)
 	__must_hold(&l->lock)
 {
 	struct ledger_node *node;
-	unsigned int a;
+	unsigned int a, seen;
 	bool found;
 	u64 base;
 
-	for (;;) {
+	for (seen = 0; seen < LEDGER_BREATH; seen++) {
 		node = l->root;
 		for (;;) {
 			a = ledger_slot(l, *pos, node->lvl);
@@ -669,16 +705,17 @@ static bool ledger_seek(const struct ledger *l, u64 *pos, u64 last, bool mapped)
 		}
 		found = ledger_state(node, a) != LEDGER_FREE;
 		if (found == mapped)
-			return true;
+			return 0;
 
 		base = *pos & ~ledger_node_mask(l, node->lvl);
 		a = ledger_next_slot(l, node, a, mapped);
 		/* The last byte before it, because the next may be 2^64 */
 		base += ((u64)a << l->shift[node->lvl]) - 1;
 		if (base >= last)
-			return false;
+			return -ENOENT;
 		*pos = base + 1;
 	}
+	return -EAGAIN;
 }
 
 /* --- nodes to write to ---------------------------------------------------- */
@@ -1007,6 +1044,7 @@ static int ledger_claim_unmap(struct ledger *l, struct ledger_claim *c,
 {
 	unsigned int lowest = l->levels - 1;
 	unsigned long flags;
+	u64 pos = first;
 	int err;
 
 	c->first = first;
@@ -1015,10 +1053,14 @@ static int ledger_claim_unmap(struct ledger *l, struct ledger_claim *c,
 
 	spin_lock_irqsave(&l->lock, flags);
 	err = ledger_check_claims(l, first, last);
-	if (!err)
-		err = ledger_check_mapped(l, first, last, &lowest);
-	if (!err)
+	if (!err) {
+		/* Once claimed, the range does not change between two looks */
 		list_add(&c->list, &l->claims);
+		while ((err = ledger_check_mapped(l, &pos, last, &lowest)) == -EAGAIN)
+			ledger_breathe(l, &flags);
+		if (err)
+			list_del(&c->list);
+	}
 	spin_unlock_irqrestore(&l->lock, flags);
 
 	*shift = l->shift[lowest];
@@ -1089,17 +1131,37 @@ static void ledger_commit_unmap(struct ledger *l, struct ledger_claim *c,
 
 /* --- questions ------------------------------------------------------------ */
 
-/* The first claim of a map that has part of the range, by address */
-static const struct ledger_claim *ledger_mapping(const struct ledger *l, u64 first,
-						 u64 last) __must_hold(&l->lock)
+/* As ledger_seek() for mapped bytes, passing over what is still being mapped */
+static int ledger_seek_settled(const struct ledger *l, u64 *pos, u64 last)
+	__must_hold(&l->lock)
 {
-	const struct ledger_claim *c, *found = NULL;
+	const struct ledger_claim *c;
+	int err;
+
+	err = ledger_seek(l, pos, last, true);
+	if (err)
+		return err;
+	list_for_each_entry(c, &l->claims, list) {
+		if (!c->mapping || *pos < c->first || *pos > c->last)
+			continue;
+		if (c->last >= last)
+			return -ENOENT;
+		*pos = c->last + 1;
+		return -EAGAIN;
+	}
+	return 0;
+}
+
+/* The last byte from first to last that is before anything still being mapped */
+static u64 ledger_before_claim(const struct ledger *l, u64 first, u64 last)
+	__must_hold(&l->lock)
+{
+	const struct ledger_claim *c;
 
 	list_for_each_entry(c, &l->claims, list)
-		if (c->mapping && c->first <= last && first <= c->last &&
-		    (!found || c->first < found->first))
-			found = c;
-	return found;
+		if (c->mapping && c->first > first && c->first <= last)
+			last = c->first - 1;
+	return last;
 }
 
 /**
@@ -1110,7 +1172,8 @@ static const struct ledger_claim *ledger_mapping(const struct ledger *l, u64 fir
  * @first: Set to the first mapped byte from @pos on.
  * @last: Set to the last of the mapped bytes that follow it without a hole.
  *
- * What is being mapped does not count, though some of it may be recorded.
+ * What is being mapped does not count, though some of it may be recorded. Not a
+ * snapshot where it takes more than one look.
  *
  * Context: Any.
  * Return: False if nothing is mapped from @pos to @limit.
@@ -1118,25 +1181,22 @@ static const struct ledger_claim *ledger_mapping(const struct ledger *l, u64 fir
 static bool ledger_next_extent(struct ledger *l, u64 pos, u64 limit, u64 *first,
 			       u64 *last)
 {
-	const struct ledger_claim *c;
 	unsigned long flags;
-	bool found;
+	int err;
 
 	spin_lock_irqsave(&l->lock, flags);
-	found = ledger_seek(l, &pos, limit, true);
-	while (found && (c = ledger_mapping(l, pos, pos))) {
-		pos = c->last + 1;
-		found = c->last < limit && ledger_seek(l, &pos, limit, true);
-	}
-	if (found) {
+	while ((err = ledger_seek_settled(l, &pos, limit)) == -EAGAIN)
+		ledger_breathe(l, &flags);
+	if (!err) {
 		*first = pos;
-		*last = ledger_seek(l, &pos, limit, false) ? pos - 1 : limit;
-		c = ledger_mapping(l, *first, *last);
-		if (c)
-			*last = c->first - 1;
+		/* What has been looked at counts, whatever becomes of it meanwhile */
+		while ((err = ledger_seek(l, &pos, limit, false)) == -EAGAIN)
+			ledger_breathe(l, &flags);
+		*last = ledger_before_claim(l, *first, err ? limit : pos - 1);
+		err = 0;
 	}
 	spin_unlock_irqrestore(&l->lock, flags);
-	return found;
+	return !err;
 }
 
 /**
