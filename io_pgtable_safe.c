@@ -17,12 +17,12 @@
 #include "io_pgtable_safe_ledger.h"
 
 /* More invalidations of one granule than this, and all at once is cheaper */
-#define MAX_TLBI_OPS	512
+#define MAX_INVALIDATIONS	512
 /*
  * Pages of one size mapped at once: bounds how long the ledger is locked, and
  * the formats count in int (min_t(int, ...) in io-pgtable-arm.c)
  */
-#define MAX_RUN		16384
+#define MAX_RUN			16384
 
 /**
  * struct io_pgtable_safe - A page table and the record of what it maps.
@@ -176,7 +176,7 @@ static void invalidate(struct io_pgtable_safe *pgt, u64 iova, u64 size,
 	if (!pgt->tlb || !size)
 		return;
 	if (pgt->tlb->tlb_flush_walk && fits &&
-	    size >> __ffs(granule) <= MAX_TLBI_OPS)
+	    size >> __ffs(granule) <= MAX_INVALIDATIONS)
 		pgt->tlb->tlb_flush_walk(iova, size, granule, pgt->cookie);
 	else
 		pgt->tlb->tlb_flush_all(pgt->cookie);

@@ -31,7 +31,7 @@ struct sg_table;
  * refused leaves the page table and the ledger exactly as they were and logs
  * nothing, so that it may come straight from user space.
  *
- * IOVAs and sizes are &typedef u64 and in bytes on every architecture; a value
+ * IOVAs and sizes are u64 and in bytes on every architecture; a value
  * the backend cannot take is refused, never truncated. Every function says
  * which errors it returns; the functions that map or unmap share the list
  * under "Errors".
