@@ -1,0 +1,1423 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The ledger on its own, against a model plain enough to be right at sight: a
+ * sorted array of leaves. Several claims are in flight at once, as if as many
+ * threads were inside the backend.
+ */
+#include <kunit/test.h>
+#include <linux/iommu.h>
+#include <linux/io-pgtable.h>
+#include <linux/module.h>
+#include <linux/prandom.h>
+#include <linux/random.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+
+/**
+ * struct ledger_memory - What the ledger under test has allocated.
+ * @live: Objects not yet freed.
+ * @allocs: Allocations so far.
+ * @fail: Fail the nth allocation from now; 0 for none.
+ * @failed: One was made to fail.
+ */
+static struct ledger_memory {
+	unsigned int live;
+	unsigned int allocs;
+	unsigned int fail;
+	bool failed;
+} memory;
+
+static void *ledger_test_alloc(size_t n, size_t size, gfp_t gfp)
+{
+	void *p;
+
+	memory.allocs++;
+	if (memory.fail && !--memory.fail) {
+		memory.failed = true;
+		return NULL;
+	}
+	p = kcalloc(n, size, gfp);
+	if (p)
+		memory.live++;
+	return p;
+}
+
+static void ledger_test_free(const void *p)
+{
+	if (p)
+		memory.live--;
+	kfree(p);
+}
+
+/* From here on the ledger's memory is counted, and fails on demand. */
+#undef kzalloc
+#define kzalloc(size, gfp)	ledger_test_alloc(1, size, gfp)
+#undef kcalloc
+#define kcalloc(n, size, gfp)	ledger_test_alloc(n, size, gfp)
+#undef kfree
+#define kfree(p)		ledger_test_free(p)
+
+#include "io_pgtable_safe_ledger.h"
+
+#ifndef KUNIT_CASE_SLOW
+#define KUNIT_CASE_SLOW(test_name) KUNIT_CASE(test_name)
+#endif
+
+static unsigned int ledger_seed;
+module_param(ledger_seed, uint, 0444);
+MODULE_PARM_DESC(ledger_seed, "Replay the random tests of the ledger with this seed");
+
+#define ALL_SIZES(low, high)	GENMASK_ULL(high, low)
+
+/**
+ * struct geometry - An address space to keep a ledger of.
+ * @name: For the log.
+ * @pgsizes: Leaf sizes.
+ * @bits: Of an address.
+ */
+struct geometry {
+	const char *name;
+	u64 pgsizes;
+	unsigned int bits;
+};
+
+static const struct geometry geometries[] = {
+	{ "lpae-4k", SZ_4K | SZ_2M | SZ_1G, 48 },
+	{ "lpae-4k-ias39", SZ_4K | SZ_2M | SZ_1G, 39 },
+	{ "lpae-4k-ias32", SZ_4K | SZ_2M | SZ_1G, 32 },
+	{ "lpae-4k-half", SZ_4K | SZ_2M | SZ_1G, 31 },
+	{ "lpae-16k", SZ_16K | SZ_32M, 48 },
+	{ "lpae-16k-ias37", SZ_16K | SZ_32M, 37 },
+	{ "lpae-64k", SZ_64K | SZ_512M, 48 },
+	{ "lpae-64k-ias52", SZ_64K | SZ_512M | BIT_ULL(42), 52 },
+	{ "v7s", SZ_4K | SZ_64K | SZ_1M | SZ_16M, 32 },
+	{ "v7s-ias34", SZ_4K | SZ_64K | SZ_1M | SZ_16M, 34 },
+	{ "v7s-ias25", SZ_4K | SZ_64K | SZ_1M | SZ_16M, 25 },
+	{ "pages-only", SZ_4K, 48 },
+	{ "two-pages", SZ_4K, 13 },
+	{ "two-sizes-two-bits", SZ_4K | SZ_8K, 14 },
+	{ "blocks-only", SZ_2M | SZ_1G, 48 },
+	{ "huge-blocks-only", SZ_1G, 39 },
+	{ "odd-sizes", SZ_4K | SZ_8K | SZ_64K | SZ_1G, 40 },
+	{ "runs-at-each-level", SZ_4K | SZ_64K | SZ_2M | SZ_32M | SZ_1G, 42 },
+	{ "run-of-32-is-a-level", SZ_4K | SZ_128K | SZ_4M, 36 },
+	{ "each-size", ALL_SIZES(12, 31), 36 },
+	{ "64-bits", SZ_4K | SZ_2M | SZ_1G, 64 },
+	{ "64-bits-64k", SZ_64K, 64 },
+	{ "64-bits-half", SZ_4K | BIT_ULL(63), 64 },
+	{ "64-bits-each-size", ALL_SIZES(12, 63), 64 },
+	{ "bytes", ALL_SIZES(0, 59), 60 },
+};
+
+static void geometry_desc(const struct geometry *geo, char *desc)
+{
+	strscpy(desc, geo->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(geometries, geometries, geometry_desc);
+
+/* --- the model ------------------------------------------------------------ */
+
+#define MODEL_LEAVES	2048
+#define MODEL_CLAIMS	6
+#define MODEL_RUNS	8
+
+struct model_leaf {
+	u64 first;
+	u64 last;
+};
+
+/* Leaves that a map claim has noted, not in the model before its commit. */
+struct model_run {
+	u64 first;
+	unsigned int shift;
+	unsigned int count;
+};
+
+enum claim_kind {
+	CLAIM_NONE,
+	CLAIM_MAP,
+	CLAIM_UNMAP,
+	CLAIM_PRESENT,
+};
+
+/**
+ * struct model_claim - An operation in flight.
+ * @kind: Which.
+ * @claim: What the ledger knows of it.
+ * @first: First byte.
+ * @last: Last byte.
+ * @next: Of a map: the first byte not yet mapped.
+ * @full: Of a map: everything is.
+ * @runs: Of a map: what is.
+ * @nr_runs: Number of @runs.
+ */
+struct model_claim {
+	enum claim_kind kind;
+	struct ledger_claim claim;
+	u64 first;
+	u64 last;
+	u64 next;
+	bool full;
+	struct model_run runs[MODEL_RUNS];
+	unsigned int nr_runs;
+};
+
+/**
+ * struct model - What the ledger should hold.
+ * @test: The test case.
+ * @ledger: The ledger under test.
+ * @open: @ledger is to be destroyed.
+ * @pgsizes: Leaf sizes.
+ * @granule: log2 of the smallest.
+ * @top: Last byte of the address space.
+ * @rnd: Where random numbers come from.
+ * @step: Random steps done.
+ * @leaves: The leaves, in order.
+ * @nr_leaves: How many.
+ * @mapped: Bytes in them.
+ * @scratch: Leaves about to be added.
+ * @claims: Operations in flight.
+ */
+struct model {
+	struct kunit *test;
+	struct ledger ledger;
+	bool open;
+	unsigned long pgsizes;
+	unsigned int granule;
+	u64 top;
+	struct rnd_state rnd;
+	unsigned int step;
+	struct model_leaf leaves[MODEL_LEAVES];
+	unsigned int nr_leaves;
+	u64 mapped;
+	struct model_leaf scratch[MODEL_LEAVES];
+	struct model_claim claims[MODEL_CLAIMS];
+};
+
+/* Index of the first leaf that ends at or behind @off. */
+static unsigned int model_index(const struct model *m, u64 off)
+{
+	unsigned int low = 0, high = m->nr_leaves, mid;
+
+	while (low < high) {
+		mid = (low + high) / 2;
+		if (m->leaves[mid].last < off)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+static const struct model_leaf *model_leaf_at(const struct model *m, u64 off)
+{
+	unsigned int i = model_index(m, off);
+
+	return i < m->nr_leaves && m->leaves[i].first <= off ? &m->leaves[i] : NULL;
+}
+
+static bool model_any(const struct model *m, u64 first, u64 last)
+{
+	unsigned int i = model_index(m, first);
+
+	return i < m->nr_leaves && m->leaves[i].first <= last;
+}
+
+/* Leaves that follow the one at @i without a hole, it included, up to @max. */
+static unsigned int model_extent(const struct model *m, unsigned int i,
+				 unsigned int max)
+{
+	unsigned int n = 1;
+
+	while (n < max && i + n < m->nr_leaves &&
+	       m->leaves[i + n].first == m->leaves[i + n - 1].last + 1)
+		n++;
+	return n;
+}
+
+static const struct model_claim *model_claimed(const struct model *m, u64 first,
+					       u64 last)
+{
+	const struct model_claim *mc;
+
+	for (mc = m->claims; mc < &m->claims[MODEL_CLAIMS]; mc++)
+		if (mc->kind != CLAIM_NONE && mc->first <= last && first <= mc->last)
+			return mc;
+	return NULL;
+}
+
+/* Add leaves that follow each other without a hole. */
+static void model_add(struct model *m, const struct model_leaf *leaves,
+		      unsigned int n)
+{
+	unsigned int i;
+
+	if (!n)
+		return;
+	i = model_index(m, leaves[0].first);
+	memmove(&m->leaves[i + n], &m->leaves[i],
+		(m->nr_leaves - i) * sizeof(*leaves));
+	memcpy(&m->leaves[i], leaves, n * sizeof(*leaves));
+	m->nr_leaves += n;
+	m->mapped += leaves[n - 1].last - leaves[0].first + 1;
+}
+
+/* Remove @n leaves from index @i on; returns their bytes. */
+static u64 model_remove(struct model *m, unsigned int i, unsigned int n)
+{
+	u64 bytes = 0;
+	unsigned int k;
+
+	for (k = i; k < i + n; k++)
+		bytes += m->leaves[k].last - m->leaves[k].first + 1;
+	m->nr_leaves -= n;
+	memmove(&m->leaves[i], &m->leaves[i + n],
+		(m->nr_leaves - i) * sizeof(m->leaves[0]));
+	m->mapped -= bytes;
+	return bytes;
+}
+
+/* --- is the ledger as it should be? --------------------------------------- */
+
+#define MODEL_ASSERT(m, left, right) KUNIT_ASSERT_EQ((m)->test, left, right)
+
+/**
+ * struct walk - A walk over all nodes of a ledger.
+ * @m: The model it is compared with.
+ * @next: Index of the next leaf to be met.
+ * @pins: Pins met.
+ * @objects: Nodes and groups of children met.
+ */
+struct walk {
+	struct model *m;
+	unsigned int next;
+	unsigned int pins;
+	unsigned int objects;
+};
+
+/* A leaf of the ledger is either the model's next one or still being mapped. */
+static void walk_leaf(struct walk *w, u64 first, u64 last)
+{
+	const struct model_claim *mc = model_claimed(w->m, first, last);
+	struct model *m = w->m;
+
+	if (mc && mc->kind == CLAIM_MAP) {
+		MODEL_ASSERT(m, mc->full || last < mc->next, true);
+		return;
+	}
+	MODEL_ASSERT(m, w->next < m->nr_leaves, true);
+	MODEL_ASSERT(m, first, m->leaves[w->next].first);
+	MODEL_ASSERT(m, last, m->leaves[w->next].last);
+	w->next++;
+}
+
+static unsigned int run_length(const struct ledger *l,
+			       const struct ledger_node *node, unsigned int slot)
+{
+	unsigned int n = 1;
+
+	while (slot + n < ledger_slots(l, node->lvl) &&
+	       ledger_state(node, slot + n) == LEDGER_CONT)
+		n++;
+	return n;
+}
+
+/* Number of children; a group without any should have been freed. */
+static unsigned int walk_groups(struct walk *w, struct ledger_node *node)
+{
+	const struct ledger *l = &w->m->ledger;
+	unsigned int i, j, groups, n, children = 0;
+	struct ledger_node **group;
+
+	if (!node->lvl)
+		return 0;
+	groups = DIV_ROUND_UP(ledger_slots(l, node->lvl), LEDGER_GROUP);
+	for (i = 0; i < groups; i++) {
+		group = ledger_groups(l, node)[i];
+		if (!group)
+			continue;
+		w->objects++;
+		for (j = 0, n = 0; j < LEDGER_GROUP; j++)
+			n += !!group[j];
+		MODEL_ASSERT(w->m, !n, false);
+		children += n;
+	}
+	return children;
+}
+
+static void walk_node(struct walk *w, struct ledger_node *node, u64 base);
+
+static void walk_child(struct walk *w, struct ledger_node *node,
+		       unsigned int slot, u64 base)
+{
+	struct ledger_node *child;
+
+	MODEL_ASSERT(w->m, node->lvl > 0, true);
+	child = ledger_child(&w->m->ledger, node, slot);
+	KUNIT_ASSERT_NOT_NULL(w->m->test, child);
+	MODEL_ASSERT(w->m, child->lvl, node->lvl - 1);
+	MODEL_ASSERT(w->m, child->used || child->pins, true);
+	walk_node(w, child, base);
+}
+
+static void walk_node(struct walk *w, struct ledger_node *node, u64 base)
+{
+	unsigned int slot, n, used = 0, children = 0;
+	const struct ledger *l = &w->m->ledger;
+	unsigned int shift = l->shift[node->lvl];
+	unsigned int slots = ledger_slots(l, node->lvl);
+	u64 first;
+
+	w->objects++;
+	w->pins += node->pins;
+	for (slot = 0; slot < slots; slot += n) {
+		enum ledger_state state = ledger_state(node, slot);
+
+		n = 1;
+		first = base + ((u64)slot << shift);
+		if (state == LEDGER_FREE) {
+			if (!ledger_any_used(node, slot, slot | (BITS_PER_LONG - 1)))
+				n = BITS_PER_LONG - slot % BITS_PER_LONG;
+			continue;
+		}
+		if (state == LEDGER_START) {
+			n = run_length(l, node, slot);
+			walk_leaf(w, first, first + ((u64)n << shift) - 1);
+		} else {
+			/* Runs are taken whole, so a continuation has no start. */
+			MODEL_ASSERT(w->m, state, LEDGER_TABLE);
+			walk_child(w, node, slot, first);
+			children++;
+		}
+		used += n;
+	}
+	MODEL_ASSERT(w->m, node->used, used);
+	MODEL_ASSERT(w->m, walk_groups(w, node), children);
+}
+
+static void check_ledger(struct model *m)
+{
+	struct walk w = { .m = m };
+	bool mapping = false;
+	unsigned int i;
+
+	for (i = 0; i < MODEL_CLAIMS; i++)
+		mapping |= m->claims[i].kind == CLAIM_MAP;
+
+	walk_node(&w, m->ledger.root, 0);
+	MODEL_ASSERT(m, w.next, m->nr_leaves);
+	MODEL_ASSERT(m, w.objects, memory.live);
+	if (!mapping)
+		MODEL_ASSERT(m, w.pins, 0);
+	MODEL_ASSERT(m, ledger_mapped(&m->ledger), m->mapped);
+}
+
+/* --- random choices ------------------------------------------------------- */
+
+static u32 rnd(struct model *m, u32 below)
+{
+	return (u64)prandom_u32_state(&m->rnd) * below >> 32;
+}
+
+static u64 rnd64(struct model *m)
+{
+	return (u64)prandom_u32_state(&m->rnd) << 32 | prandom_u32_state(&m->rnd);
+}
+
+static bool one_in(struct model *m, u32 n)
+{
+	return !rnd(m, n);
+}
+
+/* log2 of a leaf size that fits at @first without passing @last. */
+static unsigned int rnd_shift(struct model *m, u64 first, u64 last)
+{
+	unsigned int shift, fits[BITS_PER_LONG], n = 0;
+	unsigned long sizes = m->pgsizes;
+
+	for (; sizes; sizes &= sizes - 1) {
+		shift = __ffs(sizes);
+		if (!(first & (BIT_ULL(shift) - 1)) &&
+		    last - first >= BIT_ULL(shift) - 1)
+			fits[n++] = shift;
+	}
+	return fits[rnd(m, n)];
+}
+
+static unsigned int rnd_count(struct model *m)
+{
+	switch (rnd(m, 8)) {
+	case 0:
+		return 1 + rnd(m, 600);
+	case 1:
+	case 2:
+		return 1 + rnd(m, 40);
+	default:
+		return 1 + rnd(m, 4);
+	}
+}
+
+/* An address at which something begins or ends. */
+static u64 rnd_edge(struct model *m)
+{
+	const struct model_claim *mc = &m->claims[rnd(m, MODEL_CLAIMS)];
+	const struct ledger *l = &m->ledger;
+	const struct model_leaf *leaf;
+
+	switch (rnd(m, 8)) {
+	case 0:
+		return m->top;
+	case 1:
+		return rnd64(m);
+	case 2:
+		return (u64)rnd(m, 4) << l->shift[rnd(m, l->levels)];
+	case 3:
+		return one_in(m, 2) ? mc->first : mc->last + 1;
+	default:
+		if (!m->nr_leaves)
+			return 0;
+		leaf = &m->leaves[rnd(m, m->nr_leaves)];
+		return one_in(m, 2) ? leaf->first : leaf->last + 1;
+	}
+}
+
+static u64 rnd_offset(struct model *m)
+{
+	unsigned int shift = rnd_shift(m, 0, m->top);
+	u64 off = rnd_edge(m);
+
+	if (one_in(m, 2))
+		off += ((u64)rnd(m, 9) - 4) << shift;
+	off &= m->top;
+	return one_in(m, 4) ? off : off & ~(BIT_ULL(shift) - 1);
+}
+
+/* A range that consists of whole granules. */
+static void rnd_range(struct model *m, u64 *first, u64 *last)
+{
+	unsigned int shift = rnd_shift(m, 0, m->top);
+	u64 size = (u64)rnd_count(m) << shift;
+
+	*first = rnd_offset(m) & ~(BIT_ULL(m->granule) - 1);
+	*last = *first + size - 1;
+	if (one_in(m, 32) || *last < *first || *last > m->top)
+		*last = m->top;
+	/* A size is 64 bits, so nobody can ask for 2^64 bytes. */
+	if (*last - *first == U64_MAX)
+		*last -= BIT_ULL(m->granule);
+}
+
+/* Some leaves in a row, now and then with something wrong at one of the ends. */
+static void rnd_leaves(struct model *m, u64 *first, u64 *last)
+{
+	u64 delta = BIT_ULL(rnd_shift(m, 0, m->top));
+	unsigned int i, n;
+
+	if (!m->nr_leaves || one_in(m, 8)) {
+		rnd_range(m, first, last);
+		return;
+	}
+	i = rnd(m, m->nr_leaves);
+	n = model_extent(m, i, rnd_count(m));
+	*first = m->leaves[i].first;
+	*last = m->leaves[i + n - 1].last;
+	if (*last - *first == U64_MAX)
+		*last = m->leaves[i].last;
+
+	if (one_in(m, 8) && *last + delta > *last && *last + delta <= m->top)
+		*last += delta;
+	if (one_in(m, 8) && *last - *first > delta)
+		*last -= delta;
+	if (one_in(m, 8) && *last - *first > delta)
+		*first += delta;
+	if (one_in(m, 8) && *first >= delta)
+		*first -= delta;
+}
+
+/* --- map ------------------------------------------------------------------ */
+
+static int expect_claim_map(struct model *m, u64 first, u64 last)
+{
+	if (model_claimed(m, first, last))
+		return -EBUSY;
+	return model_any(m, first, last) ? -EEXIST : 0;
+}
+
+static void begin_map(struct model *m, struct model_claim *mc)
+{
+	unsigned int hint = rnd_shift(m, 0, m->top);
+	u64 first, last;
+	int err, expected;
+
+	rnd_range(m, &first, &last);
+	expected = expect_claim_map(m, first, last);
+	err = ledger_claim_map(&m->ledger, &mc->claim, first, last, hint);
+	MODEL_ASSERT(m, err, expected);
+	if (err)
+		return;
+	mc->kind = CLAIM_MAP;
+	mc->first = first;
+	mc->last = last;
+	mc->next = first;
+	mc->full = false;
+	mc->nr_runs = 0;
+}
+
+static unsigned int noted_leaves(const struct model_claim *mc)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < mc->nr_runs; i++)
+		n += mc->runs[i].count;
+	return n;
+}
+
+static bool room_for_leaves(struct model *m, unsigned int more)
+{
+	unsigned int i, n = m->nr_leaves + more;
+
+	for (i = 0; i < MODEL_CLAIMS; i++)
+		if (m->claims[i].kind == CLAIM_MAP)
+			n += noted_leaves(&m->claims[i]);
+	return n <= MODEL_LEAVES;
+}
+
+static void note_run(struct model_claim *mc, unsigned int shift,
+		     unsigned int count)
+{
+	u64 size = (u64)count << shift;
+
+	ledger_note_mapped(&mc->claim, mc->next, size);
+	mc->runs[mc->nr_runs++] = (struct model_run){
+		.first = mc->next, .shift = shift, .count = count,
+	};
+	mc->full = size && mc->next + size - 1 == mc->last;
+	mc->next += size;
+}
+
+/* One backend call, which may do less than asked, or lack memory before it. */
+static void map_some(struct model *m, struct model_claim *mc)
+{
+	unsigned int shift = rnd_shift(m, mc->next, mc->last);
+	u64 left = mc->last - mc->next - (BIT_ULL(shift) - 1);
+	unsigned int count = min_t(u64, rnd_count(m), (left >> shift) + 1);
+	int err;
+
+	if (!room_for_leaves(m, count))
+		return;
+	memory.failed = false;
+	memory.fail = one_in(m, 4) ? 1 + rnd(m, 6) : 0;
+	err = ledger_window(&m->ledger, &mc->claim, mc->next,
+			    mc->next + ((u64)count << shift) - 1, shift,
+			    GFP_KERNEL);
+	memory.fail = 0;
+	MODEL_ASSERT(m, err, memory.failed ? -ENOMEM : 0);
+	if (!err)
+		note_run(mc, shift, one_in(m, 4) ? rnd(m, count + 1) : count);
+}
+
+/* Commit, after some of what was mapped has been undone from the front. */
+static void end_map(struct model *m, struct model_claim *mc)
+{
+	unsigned int i, k, n = 0, gone = 0;
+	struct model_leaf *leaf;
+	u64 undone = 0;
+
+	for (i = 0; i < mc->nr_runs; i++) {
+		for (k = 0; k < mc->runs[i].count; k++) {
+			leaf = &m->scratch[n++];
+			leaf->first = mc->runs[i].first + ((u64)k << mc->runs[i].shift);
+			leaf->last = leaf->first + BIT_ULL(mc->runs[i].shift) - 1;
+		}
+	}
+	if (one_in(m, 3) && n)
+		gone = one_in(m, 2) ? n : rnd(m, n + 1);
+	if (gone)
+		undone = m->scratch[gone - 1].last - mc->first + 1;
+
+	ledger_commit_map(&m->ledger, &mc->claim, undone);
+	mc->kind = CLAIM_NONE;
+	model_add(m, &m->scratch[gone], n - gone);
+}
+
+/* --- unmap ---------------------------------------------------------------- */
+
+/* Does the range end in the middle of a leaf, at either end? */
+static bool model_cut(const struct model *m, u64 first, u64 last)
+{
+	const struct model_leaf *a = model_leaf_at(m, first);
+	const struct model_leaf *b = model_leaf_at(m, last);
+
+	return (a && a->first < first) || (b && b->last > last);
+}
+
+static bool model_hole(const struct model *m, u64 first, u64 last)
+{
+	unsigned int i = model_index(m, first), n;
+
+	if (i == m->nr_leaves || m->leaves[i].first > first)
+		return true;
+	n = model_extent(m, i, MODEL_LEAVES);
+	return m->leaves[i + n - 1].last < last;
+}
+
+static void check_claim_unmap(struct model *m, u64 first, u64 last, int err)
+{
+	if (model_claimed(m, first, last)) {
+		MODEL_ASSERT(m, err, -EBUSY);
+	} else if (model_cut(m, first, last)) {
+		if (!model_hole(m, first, last) || err != -ENOENT)
+			MODEL_ASSERT(m, err, -ENOTBLK);
+	} else {
+		MODEL_ASSERT(m, err, model_hole(m, first, last) ? -ENOENT : 0);
+	}
+}
+
+/* The size told must be that of the level that has the smallest leaf. */
+static void check_smallest(struct model *m, u64 first, u64 last,
+			   unsigned int shift)
+{
+	unsigned int i = model_index(m, first);
+	u64 smallest = U64_MAX;
+
+	for (; i < m->nr_leaves && m->leaves[i].first <= last; i++)
+		smallest = min(smallest, m->leaves[i].last - m->leaves[i].first);
+	i = ledger_level(&m->ledger, fls64(smallest));
+	MODEL_ASSERT(m, shift, m->ledger.shift[i]);
+}
+
+static void begin_unmap(struct model *m, struct model_claim *mc)
+{
+	unsigned int shift;
+	u64 first, last;
+	int err;
+
+	rnd_leaves(m, &first, &last);
+	err = ledger_claim_unmap(&m->ledger, &mc->claim, first, last, &shift);
+	check_claim_unmap(m, first, last, err);
+	if (err)
+		return;
+	check_smallest(m, first, last, shift);
+	mc->kind = CLAIM_UNMAP;
+	mc->first = first;
+	mc->last = last;
+}
+
+static void begin_present(struct model *m, struct model_claim *mc)
+{
+	u64 first, last;
+	int err, expected = 0;
+
+	if (one_in(m, 2))
+		rnd_leaves(m, &first, &last);
+	else
+		rnd_range(m, &first, &last);
+	if (model_claimed(m, first, last))
+		expected = -EBUSY;
+	else if (model_cut(m, first, last))
+		expected = -ENOTBLK;
+	err = ledger_claim_present(&m->ledger, &mc->claim, first, last);
+	MODEL_ASSERT(m, err, expected);
+	if (err)
+		return;
+	mc->kind = CLAIM_PRESENT;
+	mc->first = first;
+	mc->last = last;
+}
+
+/* Commit, though the backend may have stopped in front of some leaf. */
+static void end_unmap(struct model *m, struct model_claim *mc)
+{
+	unsigned int i = model_index(m, mc->first), n = 0;
+	unsigned int allocs = memory.allocs;
+	u64 size = mc->last - mc->first + 1, bytes;
+
+	while (i + n < m->nr_leaves && m->leaves[i + n].first <= mc->last)
+		n++;
+	if (n && one_in(m, 4)) {
+		n = rnd(m, n);
+		size = m->leaves[i + n].first - mc->first;
+	}
+	bytes = model_remove(m, i, n);
+	ledger_commit_unmap(&m->ledger, &mc->claim, size, bytes);
+	mc->kind = CLAIM_NONE;
+	MODEL_ASSERT(m, memory.allocs, allocs);
+}
+
+/* --- questions ------------------------------------------------------------ */
+
+static void ask_next_extent(struct model *m)
+{
+	u64 pos = rnd_offset(m), limit = one_in(m, 2) ? m->top : rnd_offset(m);
+	u64 first = 0, last = 0, expected_first, expected_last;
+	unsigned int i = model_index(m, pos);
+	bool found;
+
+	if (limit < pos)
+		swap(pos, limit);
+	i = model_index(m, pos);
+	found = ledger_next_extent(&m->ledger, pos, limit, &first, &last);
+	MODEL_ASSERT(m, found, i < m->nr_leaves && m->leaves[i].first <= limit);
+	if (!found)
+		return;
+	expected_first = max(pos, m->leaves[i].first);
+	i += model_extent(m, i, MODEL_LEAVES) - 1;
+	expected_last = min(limit, m->leaves[i].last);
+	MODEL_ASSERT(m, first, expected_first);
+	MODEL_ASSERT(m, last, expected_last);
+}
+
+static void ask_leaf(struct model *m)
+{
+	u64 off = rnd_offset(m), first = 0, last = 0;
+	const struct model_leaf *leaf = model_leaf_at(m, off);
+	const struct model_claim *mc = model_claimed(m, off, off);
+	unsigned long flags;
+	int err;
+
+	/* What is being mapped may show or not: nobody asks without a claim. */
+	if (mc && mc->kind == CLAIM_MAP)
+		return;
+	spin_lock_irqsave(&m->ledger.lock, flags);
+	err = ledger_find_leaf(&m->ledger, off, &first, &last);
+	spin_unlock_irqrestore(&m->ledger.lock, flags);
+	MODEL_ASSERT(m, err, leaf ? 0 : -ENOENT);
+	if (err)
+		return;
+	MODEL_ASSERT(m, first, leaf->first);
+	MODEL_ASSERT(m, last, leaf->last);
+}
+
+static void ask_widen(struct model *m)
+{
+	const struct model_leaf *a, *b;
+	u64 first, last, wide_first, wide_last;
+	int err;
+
+	rnd_range(m, &first, &last);
+	a = model_leaf_at(m, first);
+	b = model_leaf_at(m, last);
+	wide_first = a ? a->first : first;
+	wide_last = b ? b->last : last;
+
+	err = ledger_widen(&m->ledger, &first, &last);
+	MODEL_ASSERT(m, err, model_claimed(m, wide_first, wide_last) ? -EBUSY : 0);
+	if (err)
+		return;
+	MODEL_ASSERT(m, first, wide_first);
+	MODEL_ASSERT(m, last, wide_last);
+}
+
+/* --- random work ---------------------------------------------------------- */
+
+static void begin_claim(struct model *m, struct model_claim *mc)
+{
+	switch (rnd(m, 8)) {
+	case 0:
+		begin_present(m, mc);
+		break;
+	case 1:
+	case 2:
+	case 3:
+		begin_unmap(m, mc);
+		break;
+	default:
+		begin_map(m, mc);
+	}
+}
+
+static void end_claim(struct model *m, struct model_claim *mc)
+{
+	if (mc->kind == CLAIM_MAP)
+		end_map(m, mc);
+	else
+		end_unmap(m, mc);
+}
+
+static void random_step(struct model *m)
+{
+	struct model_claim *mc = &m->claims[rnd(m, MODEL_CLAIMS)];
+
+	m->step++;
+	if (mc->kind == CLAIM_NONE)
+		begin_claim(m, mc);
+	else if (mc->kind == CLAIM_MAP && !mc->full && mc->nr_runs < MODEL_RUNS &&
+		 !one_in(m, 4))
+		map_some(m, mc);
+	else
+		end_claim(m, mc);
+
+	switch (rnd(m, 8)) {
+	case 0:
+		ask_next_extent(m);
+		break;
+	case 1:
+		ask_leaf(m);
+		break;
+	case 2:
+		ask_widen(m);
+		break;
+	}
+	MODEL_ASSERT(m, ledger_mapped(&m->ledger), m->mapped);
+}
+
+static void end_all_claims(struct model *m)
+{
+	unsigned int i;
+
+	for (i = 0; i < MODEL_CLAIMS; i++)
+		if (m->claims[i].kind != CLAIM_NONE)
+			end_claim(m, &m->claims[i]);
+}
+
+/* Unmap everything, piece by piece in random order. */
+static void unmap_all(struct model *m)
+{
+	unsigned int i, n, shift;
+	struct ledger_claim c;
+	u64 first, size;
+
+	while (m->nr_leaves) {
+		i = rnd(m, m->nr_leaves);
+		n = model_extent(m, i, rnd_count(m));
+		first = m->leaves[i].first;
+		if (m->leaves[i + n - 1].last - first == U64_MAX)
+			n = 1;
+		size = model_remove(m, i, n);
+		MODEL_ASSERT(m, ledger_claim_unmap(&m->ledger, &c, first,
+						   first + size - 1, &shift), 0);
+		ledger_commit_unmap(&m->ledger, &c, size, size);
+	}
+}
+
+static void random_work(struct model *m, unsigned int steps)
+{
+	while (steps--) {
+		random_step(m);
+		if (one_in(m, 64))
+			check_ledger(m);
+	}
+	end_all_claims(m);
+	check_ledger(m);
+	unmap_all(m);
+	check_ledger(m);
+
+	/* Only the root is left. */
+	MODEL_ASSERT(m, memory.live, 1);
+	MODEL_ASSERT(m, m->ledger.root->used, 0);
+	MODEL_ASSERT(m, ledger_mapped(&m->ledger), 0);
+}
+
+static void open_ledger(struct kunit *test, const struct geometry *geo)
+{
+	struct model *m = test->priv;
+
+	m->pgsizes = geo->pgsizes;
+	m->granule = __ffs64(geo->pgsizes);
+	m->top = GENMASK_ULL(geo->bits - 1, 0);
+	KUNIT_ASSERT_EQ(test, ledger_init(&m->ledger, geo->pgsizes, geo->bits), 0);
+	m->open = true;
+}
+
+static void close_ledger(struct kunit *test)
+{
+	struct model *m = test->priv;
+
+	if (m->open)
+		ledger_destroy(&m->ledger);
+	m->open = false;
+	KUNIT_EXPECT_EQ_MSG(test, memory.live, 0, "the ledger leaked memory");
+}
+
+/* The format's page sizes are an unsigned long. */
+static bool geometry_fits(const struct geometry *geo)
+{
+	return geo->pgsizes <= ULONG_MAX;
+}
+
+static int ledger_test_init(struct kunit *test)
+{
+	struct model *m = kunit_kzalloc(test, sizeof(*m), GFP_KERNEL);
+
+	test->priv = m;
+	if (!m)
+		return -ENOMEM;
+	m->test = test;
+	memory = (struct ledger_memory){};
+	return 0;
+}
+
+static int ledger_test_init_geometry(struct kunit *test)
+{
+	const struct geometry *geo = test->param_value;
+	int err = ledger_test_init(test);
+
+	if (err)
+		return err;
+	if (!geometry_fits(geo))
+		kunit_skip(test, "needs 64-bit page sizes");
+	open_ledger(test, geo);
+	return 0;
+}
+
+static void ledger_test_exit(struct kunit *test)
+{
+	struct model *m = test->priv;
+
+	if (!m)
+		return;
+	if (test->status == KUNIT_FAILURE)
+		kunit_info(test, "after %u random steps\n", m->step);
+	close_ledger(test);
+	test->priv = NULL;
+}
+
+/* --- random cases --------------------------------------------------------- */
+
+static void seed_model(struct model *m, const struct geometry *geo)
+{
+	unsigned int seed = ledger_seed ?: get_random_u32();
+
+	kunit_info(m->test, "%s: ledger_seed=%u\n", geo->name, seed);
+	prandom_seed_state(&m->rnd, seed);
+}
+
+static void random_operations_match_the_model(struct kunit *test)
+{
+	struct model *m = test->priv;
+
+	seed_model(m, test->param_value);
+	random_work(m, 2000);
+}
+
+static void random_operations_match_the_model_for_long(struct kunit *test)
+{
+	struct model *m = test->priv;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(geometries); i++) {
+		if (!geometry_fits(&geometries[i]))
+			continue;
+		seed_model(m, &geometries[i]);
+		open_ledger(test, &geometries[i]);
+		random_work(m, 20000);
+		close_ledger(test);
+	}
+}
+
+/* --- cases made by hand --------------------------------------------------- */
+
+static const struct geometry *find_geometry(struct kunit *test, const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(geometries); i++)
+		if (!strcmp(geometries[i].name, name))
+			return &geometries[i];
+	KUNIT_FAIL(test, "no geometry %s", name);
+	return NULL;
+}
+
+static struct ledger *open_named(struct kunit *test, const char *name)
+{
+	struct model *m = test->priv;
+
+	open_ledger(test, find_geometry(test, name));
+	return &m->ledger;
+}
+
+/* Claim, map all of it with leaves of one size, commit. */
+static void map_leaves(struct kunit *test, u64 first, u64 size,
+		       unsigned int shift)
+{
+	struct model *m = test->priv;
+	struct ledger_claim c;
+	u64 last = first + size - 1;
+
+	KUNIT_ASSERT_EQ(test, ledger_claim_map(&m->ledger, &c, first, last, shift), 0);
+	KUNIT_ASSERT_EQ(test, ledger_window(&m->ledger, &c, first, last, shift,
+					    GFP_KERNEL), 0);
+	ledger_note_mapped(&c, first, size);
+	ledger_commit_map(&m->ledger, &c, 0);
+}
+
+static int try_claim_map(struct kunit *test, u64 first, u64 size)
+{
+	struct model *m = test->priv;
+	struct ledger_claim c;
+	int err;
+
+	err = ledger_claim_map(&m->ledger, &c, first, first + size - 1, m->granule);
+	if (!err)
+		ledger_commit_map(&m->ledger, &c, 0);
+	return err;
+}
+
+static int try_claim_unmap(struct kunit *test, u64 first, u64 size)
+{
+	struct model *m = test->priv;
+	struct ledger_claim c;
+	unsigned int shift;
+	int err;
+
+	err = ledger_claim_unmap(&m->ledger, &c, first, first + size - 1, &shift);
+	if (!err)
+		ledger_commit_unmap(&m->ledger, &c, 0, 0);
+	return err;
+}
+
+static int try_claim_present(struct kunit *test, u64 first, u64 size)
+{
+	struct model *m = test->priv;
+	struct ledger_claim c;
+	int err;
+
+	err = ledger_claim_present(&m->ledger, &c, first, first + size - 1);
+	if (!err)
+		ledger_commit_unmap(&m->ledger, &c, 0, 0);
+	return err;
+}
+
+static void unmap_leaves(struct kunit *test, u64 first, u64 size)
+{
+	struct model *m = test->priv;
+	struct ledger_claim c;
+	unsigned int shift;
+
+	KUNIT_ASSERT_EQ(test, ledger_claim_unmap(&m->ledger, &c, first,
+						 first + size - 1, &shift), 0);
+	ledger_commit_unmap(&m->ledger, &c, size, size);
+}
+
+static void each_page_size_is_a_short_run_in_some_level(struct kunit *test)
+{
+	struct model *m = test->priv;
+	const struct ledger *l = &m->ledger;
+	unsigned long sizes = m->pgsizes;
+	unsigned int lvl, shift, run;
+
+	for (lvl = 0; lvl < l->levels; lvl++) {
+		KUNIT_EXPECT_LT(test, l->shift[lvl], l->shift[lvl + 1]);
+		/* @used counts them in 16 bits. */
+		KUNIT_EXPECT_LE(test, ledger_slots(l, lvl), SZ_32K);
+	}
+	for (; sizes; sizes &= sizes - 1) {
+		shift = __ffs(sizes);
+		lvl = ledger_level(l, shift);
+		run = shift - l->shift[lvl];
+		KUNIT_EXPECT_LE(test, run, LEDGER_MAX_RUN_BITS);
+		/* A run that fills its node could not be told from a table. */
+		KUNIT_EXPECT_LT(test, 1U << run, ledger_slots(l, lvl));
+	}
+}
+
+static void levels_are_those_of_the_page_table(struct kunit *test)
+{
+	static const u8 lpae[] = { 12, 21, 30, 39, 48 };
+	static const u8 v7s[] = { 12, 20 };
+	const struct ledger *l;
+
+	l = open_named(test, "lpae-4k");
+	KUNIT_EXPECT_EQ(test, l->levels, 4);
+	KUNIT_EXPECT_EQ(test, memcmp(l->shift, lpae, sizeof(lpae)), 0);
+	close_ledger(test);
+
+	l = open_named(test, "v7s");
+	KUNIT_EXPECT_EQ(test, memcmp(l->shift, v7s, sizeof(v7s)), 0);
+}
+
+static void too_many_levels_are_refused(struct kunit *test)
+{
+	struct ledger l;
+
+	KUNIT_EXPECT_EQ(test, ledger_init(&l, ~0UL >> 1, 64), -EINVAL);
+	KUNIT_EXPECT_EQ(test, memory.allocs, 0);
+}
+
+static void a_ledger_without_memory_for_its_root_is_refused(struct kunit *test)
+{
+	struct ledger l;
+
+	memory.fail = 1;
+	KUNIT_EXPECT_EQ(test, ledger_init(&l, SZ_4K, 48), -ENOMEM);
+}
+
+/*
+ * Let the nth allocation of a window fail, for each n until it succeeds. Every
+ * other page of @around is mapped, so that some nodes are there and some not.
+ */
+static void fail_each_allocation(struct kunit *test, u64 first, u64 last,
+				 unsigned int shift)
+{
+	struct model *m = test->priv;
+	struct ledger_claim c;
+	unsigned int n, live;
+	int err = -ENOMEM;
+
+	for (n = 1; err; n++) {
+		KUNIT_ASSERT_EQ(test, ledger_claim_map(&m->ledger, &c, first, last,
+						       m->granule), 0);
+		live = memory.live;
+		memory.failed = false;
+		memory.fail = n;
+		err = ledger_window(&m->ledger, &c, first, last, shift, GFP_KERNEL);
+		memory.fail = 0;
+		KUNIT_ASSERT_EQ(test, err, memory.failed ? -ENOMEM : 0);
+		ledger_commit_map(&m->ledger, &c, 0);
+		KUNIT_ASSERT_EQ(test, memory.live, live);
+		check_ledger(m);
+	}
+}
+
+static void a_window_without_memory_changes_nothing(struct kunit *test)
+{
+	struct model *m = test->priv;
+	unsigned int shift = m->granule, lvl;
+	u64 edge, size = BIT_ULL(shift);
+	struct model_leaf leaf = { .first = 0, .last = size - 1 };
+
+	map_leaves(test, 0, size, shift);
+	model_add(m, &leaf, 1);
+	check_ledger(m);
+
+	/* Two pages, one on each side of a node of each level. */
+	for (lvl = 1; lvl < m->ledger.levels; lvl++) {
+		edge = BIT_ULL(m->ledger.shift[lvl]);
+		fail_each_allocation(test, edge - size, edge + size - 1, shift);
+		edge <<= 1;
+		if (edge && edge + size - 1 <= m->top)
+			fail_each_allocation(test, edge - size, edge + size - 1, shift);
+	}
+	fail_each_allocation(test, m->top - size + 1, m->top, shift);
+}
+
+static void a_window_can_be_tried_again(struct kunit *test)
+{
+	struct ledger *l = open_named(test, "lpae-4k");
+	struct model *m = test->priv;
+	const struct model_leaf leaves[] = {
+		{ SZ_2M - SZ_4K, SZ_2M - 1 }, { SZ_2M, SZ_4M - 1 },
+	};
+	struct ledger_claim c;
+	unsigned int n;
+
+	/* What was noted before the failure must not be forgotten. */
+	KUNIT_ASSERT_EQ(test, ledger_claim_map(l, &c, leaves[0].first,
+					       leaves[1].last, 12), 0);
+	KUNIT_ASSERT_EQ(test, ledger_window(l, &c, leaves[0].first,
+					    leaves[0].last, 12, GFP_KERNEL), 0);
+	ledger_note_mapped(&c, leaves[0].first, SZ_4K);
+	for (n = 0; n < 3; n++) {
+		memory.fail = 1;
+		KUNIT_EXPECT_EQ(test, ledger_window(l, &c, leaves[1].first,
+						    leaves[1].last, 12, GFP_KERNEL),
+				-ENOMEM);
+	}
+	KUNIT_ASSERT_EQ(test, ledger_window(l, &c, leaves[1].first,
+					    leaves[1].last, 21, GFP_KERNEL), 0);
+	ledger_note_mapped(&c, leaves[1].first, SZ_2M);
+	ledger_commit_map(l, &c, 0);
+	model_add(m, leaves, 2);
+	check_ledger(m);
+}
+
+static void a_node_outlives_the_last_leaf_while_a_claim_needs_it(struct kunit *test)
+{
+	struct ledger *l = open_named(test, "lpae-4k");
+	struct model *m = test->priv;
+	const struct model_leaf leaf = { 0, SZ_4K - 1 };
+	struct ledger_claim c;
+
+	KUNIT_ASSERT_EQ(test, ledger_claim_map(l, &c, 0, SZ_4K - 1, 12), 0);
+	KUNIT_ASSERT_EQ(test, ledger_window(l, &c, 0, SZ_4K - 1, 12, GFP_KERNEL), 0);
+	/* Another thread comes and goes in the same node. */
+	map_leaves(test, SZ_4K, SZ_4K, 12);
+	unmap_leaves(test, SZ_4K, SZ_4K);
+	ledger_note_mapped(&c, 0, SZ_4K);
+	ledger_commit_map(l, &c, 0);
+	model_add(m, &leaf, 1);
+	check_ledger(m);
+
+	unmap_leaves(test, 0, SZ_4K);
+	KUNIT_EXPECT_EQ(test, memory.live, 1);
+}
+
+static void a_claim_that_maps_nothing_leaves_no_node(struct kunit *test)
+{
+	struct ledger *l = open_named(test, "lpae-4k");
+	struct ledger_claim c;
+
+	KUNIT_ASSERT_EQ(test, ledger_claim_map(l, &c, 0, SZ_4M - 1, 12), 0);
+	KUNIT_ASSERT_EQ(test, ledger_window(l, &c, 0, SZ_4M - 1, 12, GFP_KERNEL), 0);
+	KUNIT_EXPECT_GT(test, memory.live, 1);
+	ledger_commit_map(l, &c, 0);
+	KUNIT_EXPECT_EQ(test, memory.live, 1);
+}
+
+static void claims_exclude_each_other_across_levels(struct kunit *test)
+{
+	struct ledger *l = open_named(test, "lpae-4k");
+	struct ledger_claim page, block;
+
+	KUNIT_ASSERT_EQ(test, ledger_claim_map(l, &page, SZ_2M, SZ_2M + SZ_4K - 1, 12), 0);
+	KUNIT_EXPECT_EQ(test, try_claim_map(test, SZ_2M, SZ_2M), -EBUSY);
+	KUNIT_EXPECT_EQ(test, try_claim_map(test, 0, SZ_1G), -EBUSY);
+	KUNIT_EXPECT_EQ(test, try_claim_unmap(test, 0, SZ_4M), -EBUSY);
+	KUNIT_EXPECT_EQ(test, try_claim_present(test, 0, SZ_1G), -EBUSY);
+	KUNIT_EXPECT_EQ(test, try_claim_map(test, SZ_2M + SZ_4K, SZ_4K), 0);
+	KUNIT_EXPECT_EQ(test, try_claim_map(test, 0, SZ_2M), 0);
+	ledger_commit_map(l, &page, 0);
+
+	KUNIT_ASSERT_EQ(test, ledger_claim_map(l, &block, 0, SZ_2M - 1, 21), 0);
+	KUNIT_EXPECT_EQ(test, try_claim_map(test, SZ_4K, SZ_4K), -EBUSY);
+	KUNIT_EXPECT_EQ(test, try_claim_map(test, SZ_2M, SZ_4K), 0);
+	ledger_commit_map(l, &block, 0);
+}
+
+static void a_block_may_take_the_place_of_an_empty_table(struct kunit *test)
+{
+	open_named(test, "lpae-4k");
+	map_leaves(test, 0, SZ_4K, 12);
+	KUNIT_EXPECT_EQ(test, try_claim_map(test, 0, SZ_2M), -EEXIST);
+	unmap_leaves(test, 0, SZ_4K);
+	map_leaves(test, 0, SZ_2M, 21);
+	KUNIT_EXPECT_EQ(test, try_claim_map(test, SZ_4K, SZ_4K), -EEXIST);
+	unmap_leaves(test, 0, SZ_2M);
+	KUNIT_EXPECT_EQ(test, memory.live, 1);
+}
+
+static void an_unmap_takes_any_number_of_whole_leaves(struct kunit *test)
+{
+	open_named(test, "lpae-4k");
+	map_leaves(test, SZ_2M - SZ_4K, SZ_4K, 12);
+	map_leaves(test, SZ_2M, SZ_4M, 21);
+	map_leaves(test, SZ_2M + SZ_4M, SZ_8K, 12);
+
+	KUNIT_EXPECT_EQ(test, try_claim_unmap(test, SZ_2M - SZ_4K, SZ_4M + SZ_8K), 0);
+	KUNIT_EXPECT_EQ(test, try_claim_unmap(test, SZ_2M - SZ_8K, SZ_8K), -ENOENT);
+	KUNIT_EXPECT_EQ(test, try_claim_unmap(test, SZ_4M, SZ_4M), -ENOENT);
+	KUNIT_EXPECT_EQ(test, try_claim_unmap(test, SZ_2M, SZ_4K), -ENOTBLK);
+	KUNIT_EXPECT_EQ(test, try_claim_unmap(test, SZ_4M - SZ_4K, SZ_4K), -ENOTBLK);
+	KUNIT_EXPECT_EQ(test, try_claim_unmap(test, SZ_2M - SZ_4K, SZ_8K), -ENOTBLK);
+	KUNIT_EXPECT_EQ(test, try_claim_unmap(test, SZ_4M + SZ_4K, SZ_2M), -ENOTBLK);
+	unmap_leaves(test, SZ_2M - SZ_4K, SZ_4M + SZ_4K + SZ_8K);
+	KUNIT_EXPECT_EQ(test, memory.live, 1);
+}
+
+static void a_run_of_slots_is_one_leaf(struct kunit *test)
+{
+	struct ledger *l = open_named(test, "v7s");
+	u64 first = SZ_64K + SZ_4K, last = first;
+
+	map_leaves(test, SZ_64K - SZ_4K, SZ_4K, 12);
+	map_leaves(test, SZ_64K, SZ_128K, 16);
+	map_leaves(test, SZ_64K + SZ_128K, SZ_4K, 12);
+
+	KUNIT_EXPECT_EQ(test, ledger_widen(l, &first, &last), 0);
+	KUNIT_EXPECT_EQ(test, first, SZ_64K);
+	KUNIT_EXPECT_EQ(test, last, SZ_128K - 1);
+	KUNIT_EXPECT_EQ(test, try_claim_unmap(test, SZ_64K, SZ_32K), -ENOTBLK);
+	KUNIT_EXPECT_EQ(test, try_claim_unmap(test, SZ_64K + SZ_32K, SZ_32K), -ENOTBLK);
+	KUNIT_EXPECT_EQ(test, try_claim_unmap(test, SZ_64K - SZ_4K, SZ_8K), -ENOTBLK);
+	KUNIT_EXPECT_EQ(test, try_claim_present(test, 0, SZ_64K + SZ_4K), -ENOTBLK);
+	KUNIT_EXPECT_EQ(test, try_claim_present(test, 0, SZ_128K), 0);
+	KUNIT_EXPECT_EQ(test, try_claim_unmap(test, SZ_64K, SZ_64K), 0);
+	KUNIT_EXPECT_EQ(test, try_claim_unmap(test, SZ_64K - SZ_4K, SZ_128K + SZ_8K), 0);
+}
+
+static void the_last_byte_of_64_bits_can_be_mapped(struct kunit *test)
+{
+	struct ledger *l = open_named(test, "64-bits");
+	u64 page = -(u64)SZ_4K, block = -(u64)SZ_1G, first, last;
+
+	map_leaves(test, page, SZ_4K, 12);
+	KUNIT_ASSERT_TRUE(test, ledger_next_extent(l, 0, U64_MAX, &first, &last));
+	KUNIT_EXPECT_EQ(test, first, page);
+	KUNIT_EXPECT_EQ(test, last, U64_MAX);
+	KUNIT_EXPECT_EQ(test, try_claim_map(test, block, SZ_1G), -EEXIST);
+	KUNIT_EXPECT_EQ(test, try_claim_present(test, SZ_4K, page), 0);
+	unmap_leaves(test, page, SZ_4K);
+	KUNIT_EXPECT_FALSE(test, ledger_next_extent(l, 0, U64_MAX, &first, &last));
+
+	map_leaves(test, block, SZ_1G, 30);
+	KUNIT_EXPECT_EQ(test, try_claim_unmap(test, page, SZ_4K), -ENOTBLK);
+	unmap_leaves(test, block, SZ_1G);
+	KUNIT_EXPECT_EQ(test, memory.live, 1);
+}
+
+/* A map that is under way has not happened yet, however much of it is done. */
+static void what_is_being_mapped_does_not_count(struct kunit *test)
+{
+	struct ledger *l = open_named(test, "lpae-4k");
+	struct ledger_claim c;
+	u64 first, last;
+
+	map_leaves(test, 0, SZ_4K, 12);
+	KUNIT_ASSERT_EQ(test, ledger_claim_map(l, &c, SZ_2M, SZ_4M + SZ_4K - 1, 21), 0);
+	KUNIT_ASSERT_EQ(test, ledger_window(l, &c, SZ_2M, SZ_4M - 1, 21, GFP_KERNEL), 0);
+	ledger_note_mapped(&c, SZ_2M, SZ_2M);
+	KUNIT_ASSERT_EQ(test, ledger_window(l, &c, SZ_4M, SZ_4M + SZ_4K - 1, 12,
+					    GFP_KERNEL), 0);
+	ledger_note_mapped(&c, SZ_4M, SZ_4K);
+
+	KUNIT_EXPECT_EQ(test, ledger_mapped(l), SZ_4K);
+	KUNIT_EXPECT_FALSE(test, ledger_next_extent(l, SZ_4K, SZ_1G, &first, &last));
+	ledger_commit_map(l, &c, 0);
+	KUNIT_EXPECT_EQ(test, ledger_mapped(l), SZ_2M + SZ_8K);
+	KUNIT_ASSERT_TRUE(test, ledger_next_extent(l, SZ_4K, SZ_1G, &first, &last));
+	KUNIT_EXPECT_EQ(test, first, SZ_2M);
+	KUNIT_EXPECT_EQ(test, last, SZ_4M + SZ_4K - 1);
+}
+
+static void destroying_frees_what_is_still_mapped(struct kunit *test)
+{
+	open_named(test, "lpae-4k");
+	map_leaves(test, SZ_2M - SZ_4K, SZ_8K, 12);
+	map_leaves(test, BIT_ULL(40), SZ_2M, 21);
+	map_leaves(test, BIT_ULL(47), SZ_1G, 30);
+	close_ledger(test);
+}
+
+static struct kunit_case ledger_geometry_cases[] = {
+	KUNIT_CASE_PARAM(each_page_size_is_a_short_run_in_some_level,
+			 geometries_gen_params),
+	KUNIT_CASE_PARAM(a_window_without_memory_changes_nothing,
+			 geometries_gen_params),
+	KUNIT_CASE_PARAM(random_operations_match_the_model, geometries_gen_params),
+	{}
+};
+
+static struct kunit_suite ledger_geometry_suite = {
+	.name = "io_pgtable_safe_ledger_geometries",
+	.init = ledger_test_init_geometry,
+	.exit = ledger_test_exit,
+	.test_cases = ledger_geometry_cases,
+};
+
+static struct kunit_case ledger_cases[] = {
+	KUNIT_CASE(levels_are_those_of_the_page_table),
+	KUNIT_CASE(too_many_levels_are_refused),
+	KUNIT_CASE(a_ledger_without_memory_for_its_root_is_refused),
+	KUNIT_CASE(a_window_can_be_tried_again),
+	KUNIT_CASE(a_node_outlives_the_last_leaf_while_a_claim_needs_it),
+	KUNIT_CASE(a_claim_that_maps_nothing_leaves_no_node),
+	KUNIT_CASE(claims_exclude_each_other_across_levels),
+	KUNIT_CASE(a_block_may_take_the_place_of_an_empty_table),
+	KUNIT_CASE(an_unmap_takes_any_number_of_whole_leaves),
+	KUNIT_CASE(a_run_of_slots_is_one_leaf),
+	KUNIT_CASE(the_last_byte_of_64_bits_can_be_mapped),
+	KUNIT_CASE(what_is_being_mapped_does_not_count),
+	KUNIT_CASE(destroying_frees_what_is_still_mapped),
+	KUNIT_CASE_SLOW(random_operations_match_the_model_for_long),
+	{}
+};
+
+static struct kunit_suite ledger_suite = {
+	.name = "io_pgtable_safe_ledger",
+	.init = ledger_test_init,
+	.exit = ledger_test_exit,
+	.test_cases = ledger_cases,
+};
+
+kunit_test_suites(&ledger_suite, &ledger_geometry_suite);
