@@ -9,7 +9,7 @@ kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR) \
 	$(if $(KUNIT),CONFIG_IO_PGTABLE_SAFE_KUNIT_TEST=m) \
 	$(if $(SAMPLE),CONFIG_IO_PGTABLE_SAFE_SAMPLE=m)
 
-.PHONY: modules modules_install clean help demo check htmldocs
+.PHONY: modules modules_install clean help demo check check-arm64 htmldocs
 
 modules:
 	@scripts/check-kernel $(KDIR)
@@ -26,6 +26,10 @@ demo:
 check:
 	@scripts/check
 
+check-arm64:
+	@scripts/deps emulator
+	@scripts/arm64 judge $(KERNEL)
+
 htmldocs:
 	@scripts/deps docs
 	@scripts/htmldocs
@@ -39,6 +43,7 @@ help:
 	@echo ''
 	@echo 'make demo             watch the sample driver meet every outcome of a map'
 	@echo 'make check            run all tests and checks'
+	@echo 'make check-arm64      only the hardware walkers, on a stock arm64 kernel in QEMU'
 	@echo 'make htmldocs         build Documentation/output/index.html'
 	@echo ''
 	@echo 'Variables of the first group: KVER=<release> or KDIR=<kernel build directory>,'

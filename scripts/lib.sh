@@ -139,6 +139,25 @@ stage() {
 		--exclude='*' "$PROJECT/" "$1/"
 }
 
+# count_results JSON...: "passed failed skipped" of the leaves of kunit.py's JSON.
+count_results() {
+	"$PYTHON" - "$@" <<-'PYTHON'
+	import collections, json, sys
+
+	def statuses(group):
+	    for sub in group["sub_groups"]:
+	        yield from statuses(sub)
+	    for case in group["test_cases"]:
+	        yield case["status"]
+
+	count = collections.Counter()
+	for name in sys.argv[1:]:
+	    with open(name, encoding="utf-8") as f:
+	        count.update(statuses(json.load(f)))
+	print(count["PASS"], count["FAIL"] + count["ERROR"], count["SKIP"])
+	PYTHON
+}
+
 # --- packages ---------------------------------------------------------------
 
 # Base addresses of the Debian archive this machine uses, for "main" or for
