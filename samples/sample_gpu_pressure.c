@@ -172,20 +172,34 @@ static bool fail_one(struct story *s, struct tally *tally)
 	return !io_pgtable_safe_unmap_present(s->as->pgt, iova, SZ_8M, 0).err && failed;
 }
 
-static void raw_fail(struct story *s, struct raw *raw)
+/* Returns false when the nth allocation is not one that makes a bind stop half-way. */
+static bool raw_fail_nth(struct story *s, struct raw *raw, unsigned int nth)
 {
-	struct sample_vma front = front_page(s, AT_PRESSURE), vma = long_bind(s, AT_PRESSURE);
+	u64 iova = AT_PRESSURE + nth * SZ_8M;
+	struct sample_vma front = front_page(s, iova), vma = long_bind(s, iova);
 	unsigned int calls = 0;
 	struct outcome got;
 
 	got = raw_map(raw, front.iova, bo_phys(front.bo, 0), SZ_4K, 1, RW, GFP_KERNEL);
 	if (got.err)
-		return;
-	fail_begin(2);
+		return false;
+	fail_begin(nth);
 	got = raw_bind(raw, &vma, GFP_PRESSURE, &calls);
 	fail_end();
-	tell_raw_partial(s, raw, &vma, got);
+	if (got.err && got.bytes)
+		tell_raw_partial(s, raw, &vma, got);
+	else
+		raw_unbind(raw, vma.iova, got.bytes);
 	raw_unbind(raw, front.iova, front.size);
+	return got.err && got.bytes;
+}
+
+static void raw_fail(struct story *s, struct raw *raw)
+{
+	for (unsigned int nth = 1; nth <= MAX_ATTEMPTS; nth++)
+		if (raw_fail_nth(s, raw, nth))
+			return;
+	tell_raw("no allocation made a bind stop half-way");
 }
 
 static void each_allocation(struct story *s, struct raw *raw)
