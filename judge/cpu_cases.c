@@ -71,7 +71,7 @@ static void run_pages(unsigned int i)
 
 const struct judge_suite cpu_pages_suite = {
 	.name = "cpu_pages",
-	.count = 13,
+	.count = CPU_FORMATS,
 	.case_name = cpu_format_name,
 	.run = run_pages,
 };
@@ -158,7 +158,7 @@ static void run_ranges(unsigned int i)
 
 const struct judge_suite cpu_ranges_suite = {
 	.name = "cpu_ranges",
-	.count = 13,
+	.count = CPU_FORMATS,
 	.case_name = cpu_format_name,
 	.run = run_ranges,
 };
@@ -263,7 +263,7 @@ static void run_refusals(unsigned int i)
 
 const struct judge_suite cpu_refusals_suite = {
 	.name = "cpu_refusals",
-	.count = 13,
+	.count = CPU_FORMATS,
 	.case_name = cpu_format_name,
 	.run = run_refusals,
 };
@@ -346,7 +346,7 @@ static const char *failure_name(unsigned int i)
 
 const struct judge_suite cpu_failures_suite = {
 	.name = "cpu_failures",
-	.count = 26,
+	.count = 2 * CPU_FORMATS,
 	.case_name = failure_name,
 	.run = run_failures,
 };
@@ -398,7 +398,7 @@ static void run_live(unsigned int i)
 
 const struct judge_suite cpu_live_suite = {
 	.name = "cpu_live",
-	.count = 13,
+	.count = CPU_FORMATS,
 	.case_name = cpu_format_name,
 	.run = run_live,
 };

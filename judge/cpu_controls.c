@@ -165,7 +165,7 @@ static const struct cpu_format *format_without_granule(void)
 {
 	unsigned int i;
 
-	for (i = 0; i < cpu_format_count; i++)
+	for (i = 0; i < CPU_FORMATS; i++)
 		if (cpu_formats[i].fmt == ARM_64_LPAE_S1 &&
 		    cpu_granule_missing(&cpu_formats[i]))
 			return &cpu_formats[i];

@@ -34,7 +34,7 @@
 #define LPAE_64K	(SZ_64K | SZ_512M)
 #define V7S_SIZES	(SZ_4K | SZ_64K | SZ_1M | SZ_16M)
 
-const struct cpu_format cpu_formats[] = {
+const struct cpu_format cpu_formats[CPU_FORMATS] = {
 	{ "ARM_64_LPAE_S1 4K 48 bits", ARM_64_LPAE_S1, LPAE_4K, 48, 48 },
 	{ "ARM_64_LPAE_S1 4K 39 bits", ARM_64_LPAE_S1, LPAE_4K, 39, 40 },
 	{ "ARM_64_LPAE_S1 4K 48 bits noncoherent", ARM_64_LPAE_S1, LPAE_4K, 48, 48, true },
@@ -49,8 +49,6 @@ const struct cpu_format cpu_formats[] = {
 	{ "ARM_32_LPAE_S1", ARM_32_LPAE_S1, LPAE_4K, 32, 40 },
 	{ "ARM_V7S", ARM_V7S, V7S_SIZES, 32, 32 },
 };
-
-const unsigned int cpu_format_count = ARRAY_SIZE(cpu_formats);
 
 const char *cpu_format_name(unsigned int i)
 {

@@ -27,8 +27,9 @@ struct cpu_format {
 	bool noncoherent;
 };
 
-extern const struct cpu_format cpu_formats[];
-extern const unsigned int cpu_format_count;
+#define CPU_FORMATS	13
+
+extern const struct cpu_format cpu_formats[CPU_FORMATS];
 
 const char *cpu_format_name(unsigned int i);
 const char *cpu_format_missing(const struct cpu_format *format);

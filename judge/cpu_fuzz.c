@@ -134,7 +134,7 @@ static void fuzz_step(struct cpu_table *ct)
 
 static void run_fuzz(unsigned int i)
 {
-	unsigned long enough = judge_totals.walks + judge_walks / cpu_format_count;
+	unsigned long before = judge_totals.walks, enough = before + judge_walks / CPU_FORMATS;
 	struct cpu_table ct;
 	unsigned int steps;
 
@@ -151,6 +151,7 @@ static void run_fuzz(unsigned int i)
 	/* A fuzz in which nearly all is refused, or nothing, is not one */
 	judge_expect(ct.t.accepted > steps / 10 && ct.t.refused > steps / 10,
 		     "of %u", steps);
+	judge_totals.fuzz_walks += judge_totals.walks - before;
 	judge_totals.accepted += ct.t.accepted;
 	judge_totals.refused += ct.t.refused;
 	cpu_table_close(&ct);
@@ -158,7 +159,7 @@ static void run_fuzz(unsigned int i)
 
 const struct judge_suite cpu_fuzz_suite = {
 	.name = "cpu_fuzz",
-	.count = 13,
+	.count = CPU_FORMATS,
 	.case_name = cpu_format_name,
 	.run = run_fuzz,
 };

@@ -95,12 +95,13 @@ static void translate(const struct cpu_regime *regime, u64 addr, u64 par[])
 
 void cpu_walk(const struct cpu_regime *regime, u64 addr, struct cpu_walk *walk)
 {
-	/* DACR32_EL2 is undefined on CPUs without AArch32 at EL1 */
-	bool aarch32 = cpu_has_aarch32();
 	struct cpu_regime saved = {};
 	unsigned long flags;
+	bool aarch32;
 
 	local_irq_save(flags);
+	/* DACR32_EL2 is undefined on CPUs without AArch32 at EL1 */
+	aarch32 = cpu_has_aarch32();
 	read_regime(&saved, aarch32);
 	write_regime(regime, aarch32);
 	write_hcr(regime->hcr);

@@ -52,8 +52,8 @@ static void run_suites(void)
 	pr_info("judged: %lu checks, %lu walks by the CPU, %lu DMA transfers, %u cases failed, seed=%u\n",
 		judge_totals.checks, judge_totals.walks, judge_totals.transfers, failed,
 		judge_seed);
-	pr_info("judged: %lu accepted and %lu refused calls in the fuzz\n",
-		judge_totals.accepted, judge_totals.refused);
+	pr_info("judged: %lu accepted and %lu refused calls, %lu fuzz_walks\n",
+		judge_totals.accepted, judge_totals.refused, judge_totals.fuzz_walks);
 }
 
 static int __init judge_init(void)

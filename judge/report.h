@@ -28,6 +28,7 @@ struct judge_suite {
  * @checks: Comparisons of something a walker or the API said with the record.
  * @walks: Translations by the CPU.
  * @transfers: DMA transfers through the SMMU.
+ * @fuzz_walks: Those of the CPU that were a part of the fuzz.
  * @accepted: Calls of the API that succeeded, in the fuzz.
  * @refused: Calls of the API that failed, in the fuzz.
  */
@@ -35,6 +36,7 @@ struct judge_totals {
 	unsigned long checks;
 	unsigned long walks;
 	unsigned long transfers;
+	unsigned long fuzz_walks;
 	unsigned long accepted;
 	unsigned long refused;
 };
