@@ -420,11 +420,22 @@ static int check_v7s(const struct io_pgtable_cfg *cfg)
 	return 0;
 }
 
-static int check_dart(const struct io_pgtable_cfg *cfg)
+/*
+ * The format takes either page and output size for both versions, but a PTE of
+ * the first has room for bits 35 to 12 of a physical address and one of the
+ * second for bits 41 to 14, and the rest is dropped (paddr_to_iopte()): from
+ * addresses of tables, too, which it then follows to somebody else's memory.
+ */
+static int check_dart(enum io_pgtable_fmt fmt, const struct io_pgtable_cfg *cfg)
 {
-	if (cfg->pgsize_bitmap != SZ_4K && cfg->pgsize_bitmap != SZ_16K)
+	bool second = fmt == APPLE_DART2;
+
+	if (cfg->pgsize_bitmap != SZ_16K &&
+	    (second || cfg->pgsize_bitmap != SZ_4K))
 		return -EINVAL;
-	if (!cfg->coherent_walk || (cfg->oas != 36 && cfg->oas != 42) ||
+	if (cfg->oas != 36 && !(second && cfg->oas == 42))
+		return -EINVAL;
+	if (!cfg->coherent_walk ||
 	    cfg->ias > cfg->oas || cfg->ias <= __ffs(cfg->pgsize_bitmap))
 		return -EINVAL;
 	return 0;
@@ -465,7 +476,7 @@ static int check_cfg(enum io_pgtable_fmt fmt, const struct io_pgtable_cfg *cfg)
 		return check_v7s(cfg);
 	case APPLE_DART:
 	case APPLE_DART2:
-		return check_dart(cfg);
+		return check_dart(fmt, cfg);
 	default:
 		return check_lpae(fmt, cfg);
 	}

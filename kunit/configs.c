@@ -107,6 +107,11 @@ static const struct bad_cfg bad_cfgs[] = {
 	  CFG(SZ_16K, 37, 36), .err = -EINVAL },
 	{ "dart, no input bits", APPLE_DART,
 	  CFG(SZ_4K, 0, 36), .err = -EINVAL, .raw_takes_it = true },
+	/* a PTE that has no room for the physical addresses it is asked to hold */
+	{ "first dart, 42 output bits", APPLE_DART,
+	  CFG(SZ_16K, 36, 42), .err = -EINVAL, .raw_takes_it = true },
+	{ "second dart, pages of 4K", APPLE_DART2,
+	  CFG(SZ_4K, 32, 36), .err = -EINVAL, .raw_takes_it = true },
 	/* page sizes */
 	{ "lpae s1, no page sizes", ARM_64_LPAE_S1,
 	  CFG(0, 48, 48), .err = -EINVAL },
