@@ -19,7 +19,7 @@ PYTHON=/usr/bin/python3 # not that of some other environment
 # shellcheck disable=SC2034 # read by the scripts that source this file
 readonly SCRIPTS PROJECT CACHE LOGS JOBS
 
-mkdir -p "$CACHE" "$LOGS" || {
+mkdir -p "$CACHE" "$LOGS" 2>/dev/null || {
 	echo "cannot write to $CACHE (set XDG_CACHE_HOME to another place)" >&2
 	exit 1
 }
@@ -135,7 +135,7 @@ stage() {
 	mkdir -p "$1"
 	rsync --recursive --links --checksum --delete --prune-empty-dirs \
 		--exclude='*.mod.c' --include='*.[ch]' --include=Kbuild --include=Kconfig \
-		--include=.kunitconfig --include=/kunit/ --include=/samples/ --include=/judge/ \
+		--include=.kunitconfig --include=/kunit/ --include=/samples/ --include=/judge/ --include=/bench/ \
 		--exclude='*' "$PROJECT/" "$1/"
 }
 
