@@ -129,7 +129,7 @@ static int check_pgsize(const struct io_pgtable_safe *pgt, size_t pgsize,
 }
 
 /*
- * iommu_map() refuses the same gfp flags. At stage 1, ARM's formats have no
+ * iommu_map() refuses most of these gfp flags, too. At stage 1, ARM's formats have no
  * encoding for write-only and give both, see arm_lpae_prot_to_pte().
  */
 static int check_prot(const struct io_pgtable_safe *pgt, int prot, gfp_t gfp)
@@ -138,7 +138,7 @@ static int check_prot(const struct io_pgtable_safe *pgt, int prot, gfp_t gfp)
 		return -EINVAL;
 	if (unlikely(!(prot & IOMMU_READ) && pgt->write_implies_read))
 		return -EINVAL;
-	if (unlikely(gfp & (__GFP_COMP | __GFP_DMA | __GFP_DMA32 | __GFP_HIGHMEM)))
+	if (unlikely(gfp & (__GFP_COMP | GFP_ZONEMASK)))
 		return -EINVAL;
 	return 0;
 }

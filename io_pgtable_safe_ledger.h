@@ -15,6 +15,7 @@
 #include <linux/kernel.h>
 #include <linux/list.h>
 #include <linux/log2.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
@@ -940,6 +941,9 @@ static int ledger_window(struct ledger *l, struct ledger_claim *c, u64 first,
 	spin_unlock_irqrestore(&l->lock, flags);
 
 	ledger_empty_garbage(l, &g);
+	/* A map of terabytes passes here for each node it fills */
+	if (gfpflags_allow_blocking(gfp))
+		cond_resched();
 	return pinned ? 0 : ledger_pin_slow(l, c, last, gfp);
 }
 
