@@ -106,17 +106,6 @@ static void control_raw_unmap(struct cpu_table *ct)
 	cpu_judge_all(ct);
 }
 
-/* A walker that is told another granule than the table's */
-static void control_wrong_granule(struct cpu_table *ct)
-{
-	u64 tcr = ct->regime.tcr;
-
-	ct->regime.tcr = tcr | BIT_ULL(14);	/* 64K */
-	must_be_seen(ct, "a granule that is not the table's");
-	ct->regime.tcr = tcr;
-	cpu_judge_all(ct);
-}
-
 /* What a free without regard to the walker leads to, once the memory is reused */
 static void control_raw_free(struct cpu_table *ct)
 {
@@ -159,7 +148,81 @@ static void control_raw_free(struct cpu_table *ct)
 	cpu_judge_all(ct);
 }
 
-/* --- the CPU model does not have the granule --------------------------------------- */
+/* --- walkers with another granule ----------------------------------------------- */
+
+/*
+ * A walker that takes tables for what they are not would follow whatever memory
+ * it comes to, and a walk that leaves RAM is an external abort. So these tables
+ * are copied into an arena of zeroes that is aligned to any granule, and what
+ * they map lies in it, too: there is no way out.
+ */
+#define ARENA_SIZE	SZ_1M
+#define ARENA_MEMORY	SZ_512K
+
+struct arena {
+	void *base;
+	size_t used;
+};
+
+/* Copies a table and those it leads to; level 3 is the last */
+static u64 copy_table(struct arena *arena, u64 table, unsigned int level,
+		      unsigned int entries, u64 granule)
+{
+	u64 *from = phys_to_virt(table), *to = arena->base + arena->used;
+	unsigned int i;
+
+	arena->used += granule;
+	for (i = 0; i < entries; i++) {
+		to[i] = from[i];
+		if (level < 3 && (from[i] & 3) == 3)
+			to[i] = (from[i] & ~LEAF_TABLE) |
+				copy_table(arena, from[i] & LEAF_TABLE, level + 1,
+					   granule / sizeof(u64), granule);
+	}
+	return virt_to_phys(to);
+}
+
+static u64 copy_tables(struct cpu_table *ct, struct arena *arena)
+{
+	unsigned int shift = __ffs64(ct->t.granule), bits = ct->format->ias - shift;
+	unsigned int levels = DIV_ROUND_UP(bits, shift - 3);
+	unsigned int top_bits = bits - (levels - 1) * (shift - 3);
+
+	return copy_table(arena, ct->regime.ttbr & LEAF_TABLE, 4 - levels, 1 << top_bits,
+			  ct->t.granule);
+}
+
+/* tcr: what to change in it for the walk */
+static void walk_as_another_granule(struct cpu_table *ct, u64 tcr, const char *what)
+{
+	u64 iova = 4 * ct->t.granule, size = 4 * ct->t.granule;
+	struct cpu_regime regime = ct->regime;
+	struct arena arena = {};
+
+	arena.base = alloc_pages_exact(ARENA_SIZE, GFP_KERNEL | __GFP_ZERO);
+	if (!judge_expect(arena.base, "no memory"))
+		return;
+	table_map(&ct->t, iova, virt_to_phys(arena.base) + ARENA_MEMORY, size, RW);
+	ct->regime.ttbr = copy_tables(ct, &arena);
+	judge_expect(arena.used <= ARENA_MEMORY, "%zu", arena.used);
+	ct->regime.tcr ^= tcr;
+	must_be_seen(ct, what);
+
+	ct->regime = regime;
+	table_unmap(&ct->t, iova, size);
+	free_pages_exact(arena.base, ARENA_SIZE);
+}
+
+static void control_wrong_granule(void)
+{
+	struct cpu_table ct;
+
+	if (!cpu_table_open(&ct, FORMAT))
+		return;
+	/* TG0: 64K instead of 4K */
+	walk_as_another_granule(&ct, BIT_ULL(14), "a granule that is not the table's");
+	cpu_table_close(&ct);
+}
 
 static const struct cpu_format *format_without_granule(void)
 {
@@ -183,9 +246,7 @@ static void control_missing_granule(void)
 		return judge_skip("this CPU has all granules");
 	if (!cpu_table_open_anyway(&ct, format))
 		return;
-	table_map(&ct.t, 4 * ct.t.granule, cpu_random_paddr(&ct, SZ_1M, SZ_64K),
-		  4 * ct.t.granule, RW);
-	must_be_seen(&ct, "a granule that the CPU does not have");
+	walk_as_another_granule(&ct, 0, "a granule that the CPU does not have");
 	cpu_table_close(&ct);
 }
 
@@ -197,40 +258,49 @@ static const struct {
 } others[] = {
 	{ "an entry too many", control_extra_entry },
 	{ "a page unmapped by the raw ops", control_raw_unmap },
-	{ "a walker with another granule", control_wrong_granule },
 	{ "a table freed by the raw ops", control_raw_free },
 };
 
-#define CORRUPTIONS	ARRAY_SIZE(corruptions)
-#define CONTROLS	(CORRUPTIONS + ARRAY_SIZE(others))
+static const struct {
+	const char *name;
+	void (*run)(void);
+} granules[] = {
+	{ "a walker with another granule", control_wrong_granule },
+	{ "a granule that the CPU does not have", control_missing_granule },
+};
+
+#define OTHERS		ARRAY_SIZE(corruptions)
+#define GRANULES	(OTHERS + ARRAY_SIZE(others))
+#define CONTROLS	(GRANULES + ARRAY_SIZE(granules))
 
 static const char *control_name(unsigned int i)
 {
-	if (i < CORRUPTIONS)
+	if (i < OTHERS)
 		return corruptions[i].name;
-	return i < CONTROLS ? others[i - CORRUPTIONS].name :
-			      "a granule that the CPU does not have";
+	if (i < GRANULES)
+		return others[i - OTHERS].name;
+	return granules[i - GRANULES].name;
 }
 
 static void run_control(unsigned int i)
 {
 	struct cpu_table ct;
 
-	if (i == CONTROLS)
-		return control_missing_granule();
+	if (i >= GRANULES)
+		return granules[i - GRANULES].run();
 	if (!cpu_table_open(&ct, FORMAT))
 		return;
 	map_four_pages(&ct);
-	if (i < CORRUPTIONS)
+	if (i < OTHERS)
 		control_corruption(&ct, i);
 	else
-		others[i - CORRUPTIONS].run(&ct);
+		others[i - OTHERS].run(&ct);
 	cpu_table_close(&ct);
 }
 
 const struct judge_suite cpu_controls_suite = {
 	.name = "cpu_controls",
-	.count = CONTROLS + 1,
+	.count = CONTROLS,
 	.case_name = control_name,
 	.run = run_control,
 };

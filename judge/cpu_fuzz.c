@@ -132,6 +132,19 @@ static void fuzz_step(struct cpu_table *ct)
 	cpu_judge_address(ct, iova & ct->t.iova_last);
 }
 
+/* One byte of each leaf that is there when the fuzz ends */
+static void judge_what_is_left(struct cpu_table *ct)
+{
+	const struct record_leaf *leaf;
+	u64 pos = 0;
+
+	while (pos <= ct->t.iova_last &&
+	       (leaf = record_next(&ct->t.record, pos, ct->t.iova_last))) {
+		cpu_judge_address(ct, leaf->iova + cpu_random(ct, leaf->size));
+		pos = leaf->iova + leaf->size;
+	}
+}
+
 static void run_fuzz(unsigned int i)
 {
 	unsigned long before = judge_totals.walks, enough = before + judge_walks / CPU_FORMATS;
@@ -144,7 +157,7 @@ static void run_fuzz(unsigned int i)
 		fuzz_step(&ct);
 		cond_resched();
 	}
-	cpu_judge_all(&ct);
+	judge_what_is_left(&ct);
 	judge_note("%s: seed=%u, %u steps, %lu calls accepted, %lu refused, %lu leaves at the end",
 		   ct.format->name, judge_seed, steps, ct.t.accepted, ct.t.refused,
 		   ct.t.record.count);
