@@ -90,7 +90,9 @@ static const struct bad_pages bad_pages[] = {
 	{ "page size not granted", 0, 0, SZ_64K, 1, -EINVAL },
 	{ "page size of 2 to the 63", 0, 0, BIT_ULL(63), 1, -EINVAL },
 	{ "two page sizes", 0, 0, SZ_4K | SZ_2M, 1, -EINVAL },
+	{ "two page sizes, twice", 0, 0, SZ_4K | SZ_2M, 2, -EINVAL },
 	{ "all page sizes", 0, 0, SZ_4K | SZ_2M | SZ_1G, 1, -EINVAL },
+	{ "all page sizes, twice", 0, 0, SZ_4K | SZ_2M | SZ_1G, 2, -EINVAL },
 	{ "no pages", 0, 0, PAGE, 0, -EINVAL },
 	{ "no blocks", 0, 0, SZ_2M, 0, -EINVAL },
 	{ "2 to the 31 pages", 0, 0, PAGE, BIT_ULL(31), -ERANGE },
@@ -563,6 +565,7 @@ static const struct bad_prot bad_prots[] = {
 	{ "zone DMA", PGT_PROT, GFP_KERNEL | __GFP_DMA },
 	{ "zone DMA32", PGT_PROT, GFP_KERNEL | __GFP_DMA32 },
 	{ "zone HIGHMEM", PGT_PROT, GFP_KERNEL | __GFP_HIGHMEM },
+	{ "zone MOVABLE", PGT_PROT, GFP_KERNEL | __GFP_MOVABLE },
 	{ "zone DMA, atomically", PGT_PROT, GFP_ATOMIC | __GFP_DMA },
 };
 
@@ -741,7 +744,9 @@ static void real_all_page_sizes_at_once(struct kunit *test)
 	u64 sizes = pgt_fixture(test)->cfg->pgsize_bitmap;
 
 	do_map_pages_fails(test, at(test, 0), 0, sizes, 1, -EINVAL);
+	do_map_pages_fails(test, at(test, 0), 0, sizes, 2, -EINVAL);
 	do_unmap_pages_fails(test, at(test, 0), sizes, 1, -EINVAL);
+	do_unmap_pages_fails(test, at(test, 0), sizes, 2, -EINVAL);
 }
 
 /* LPAE took a count of 2^32 for none and one of 2^31 for less than none. */

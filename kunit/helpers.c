@@ -670,8 +670,9 @@ struct sg_table *make_dma_table(struct kunit *test,
 	KUNIT_ASSERT_NOT_NULL(test, sgt);
 	sgt->sgl = kunit_kcalloc(test, n + 1, sizeof(*sgt->sgl), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, sgt->sgl);
-	/* One entry more for the CPU than for the device */
+	/* One entry more for the CPU than for the device, to which it is garbage */
 	sg_init_table(sgt->sgl, n + 1);
+	sg_dma_len(&sgt->sgl[n]) = SZ_1G;
 	sgt->orig_nents = n + 1;
 	sgt->nents = n;
 	for_each_sgtable_dma_sg(sgt, sg, i) {
