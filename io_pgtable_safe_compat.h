@@ -23,7 +23,7 @@
 #define __guarded_by(...)
 #endif
 #ifndef __context_unsafe
-#define __context_unsafe(comment)
+#define __context_unsafe(...)
 #endif
 
 /* Quirks are macros, so their absence shows */
