@@ -20,6 +20,7 @@
 #include <linux/types.h>
 
 #include "io_pgtable_safe.h"
+#include "io_pgtable_safe_compat.h"
 
 struct device;
 

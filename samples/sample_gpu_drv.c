@@ -33,7 +33,7 @@ struct sample_bo *sample_bo_create(struct sample_gpu *gpu, u64 size, unsigned in
 	struct sample_bo *bo;
 	struct page *chunk;
 
-	bo = kzalloc(sizeof(*bo), GFP_KERNEL);
+	bo = kzalloc_obj(*bo);
 	if (!bo)
 		return NULL;
 	list_add_tail(&bo->link, &gpu->bos);
@@ -149,5 +149,4 @@ module_exit(sample_gpu_exit);
 
 MODULE_DESCRIPTION("Sample GPU driver for io_pgtable_safe");
 MODULE_LICENSE("GPL");
-/* What MODULE_IMPORT_NS() expands to, since 6.13 changed its argument's type. */
-MODULE_INFO(import_ns, "IO_PGTABLE_SAFE");
+MODULE_IMPORT_NS(IO_PGTABLE_SAFE_NS);

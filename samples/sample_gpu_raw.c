@@ -26,7 +26,7 @@ struct raw *raw_create(struct device *dev, enum io_pgtable_fmt fmt)
 	struct io_pgtable_cfg cfg;
 	struct raw *raw;
 
-	raw = kzalloc(sizeof(*raw), GFP_KERNEL);
+	raw = kzalloc_obj(*raw);
 	if (!raw)
 		return NULL;
 	sample_as_init(&raw->as, dev, fmt, &cfg);

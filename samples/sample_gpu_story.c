@@ -467,7 +467,7 @@ int sample_story(struct sample_gpu *gpu)
 	struct story *s;
 	int err = -ENOMEM;
 
-	s = kzalloc(sizeof(*s), GFP_KERNEL);
+	s = kzalloc_obj(*s);
 	if (!s)
 		return -ENOMEM;
 	s->gpu = gpu;

@@ -132,7 +132,7 @@ struct sample_as *sample_as_create(struct device *dev, enum io_pgtable_fmt fmt)
 	struct sample_as *as;
 	int err;
 
-	as = kzalloc(sizeof(*as), GFP_KERNEL);
+	as = kzalloc_obj(*as);
 	if (!as)
 		return ERR_PTR(-ENOMEM);
 	sample_as_init(as, dev, fmt, &cfg);
