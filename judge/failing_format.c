@@ -7,6 +7,7 @@
 #include <linux/slab.h>
 
 #include "failing_format.h"
+#include "io_pgtable_safe_compat.h"
 
 static bool must_fail(struct failing_plan *plan)
 {
@@ -86,7 +87,7 @@ struct io_pgtable_safe *failing_format_alloc(enum io_pgtable_fmt fmt,
 	struct io_pgtable_safe *pgt;
 	struct failing_format *f;
 
-	f = kzalloc(sizeof(*f), GFP_KERNEL);
+	f = kzalloc_obj(*f);
 	if (!f)
 		return ERR_PTR(-ENOMEM);
 	f->plan = plan;

@@ -6,6 +6,7 @@
 #include <linux/errno.h>
 #include <linux/slab.h>
 
+#include "io_pgtable_safe_compat.h"
 #include "record.h"
 
 void record_init(struct record *rec)
@@ -43,7 +44,7 @@ int record_add(struct record *rec, unsigned long pgsizes, u64 iova,
 	int err;
 
 	while (size) {
-		leaf = kmalloc(sizeof(*leaf), GFP_KERNEL);
+		leaf = kzalloc_obj(*leaf);
 		if (!leaf)
 			return -ENOMEM;
 		*leaf = (struct record_leaf){
