@@ -566,6 +566,7 @@ static const struct bad_prot bad_prots[] = {
 	{ "zone DMA32", PGT_PROT, GFP_KERNEL | __GFP_DMA32 },
 	{ "zone HIGHMEM", PGT_PROT, GFP_KERNEL | __GFP_HIGHMEM },
 	{ "zone MOVABLE", PGT_PROT, GFP_KERNEL | __GFP_MOVABLE },
+	{ "zone MOVABLE", PGT_PROT, GFP_KERNEL | __GFP_MOVABLE },
 	{ "zone DMA, atomically", PGT_PROT, GFP_ATOMIC | __GFP_DMA },
 };
 
