@@ -365,12 +365,6 @@ unsigned int mock_count_calls(struct mock_format *mock, enum mock_op op)
 	return n;
 }
 
-void mock_forget_calls(struct mock_format *mock)
-{
-	memset(mock->calls, 0, sizeof(mock->calls));
-	mock->nr_calls = 0;
-}
-
 void mock_check(struct kunit *test)
 {
 	struct mock_format *mock = pgt_fixture(test)->mock;

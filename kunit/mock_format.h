@@ -135,7 +135,6 @@ void mock_next_unmap(struct mock_format *mock, size_t bytes);
 
 unsigned int mock_count_calls(struct mock_format *mock, enum mock_op op);
 u64 mock_mapped(struct mock_format *mock);
-void mock_forget_calls(struct mock_format *mock);
 
 /* Expects no violation so far and that all scripted outcomes were used. */
 void mock_check(struct kunit *test);
