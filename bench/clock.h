@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The finest clock there is, and a fence.
+ *
+ * In an emulator that counts instructions (icount), arm64's counter counts
+ * these.
+ */
+#ifndef _BENCH_CLOCK_H
+#define _BENCH_CLOCK_H
+
+#include <linux/timekeeping.h>
+#include <linux/types.h>
+
+#if defined(CONFIG_ARM64)
+#include <asm/barrier.h>
+#include <asm/sysreg.h>
+
+static inline void bench_fence(void)
+{
+	isb();
+}
+
+static inline u64 bench_clock(void)
+{
+	isb();
+	return read_sysreg(cntvct_el0);
+}
+
+/* Two instructions a turn: an emulator's clock against its instructions */
+static inline void bench_spin(unsigned long turns)
+{
+	asm volatile("1: subs %0, %0, #1\n b.ne 1b" : "+r" (turns) : : "cc");
+}
+#define BENCH_SPIN_INSNS	2
+#elif defined(CONFIG_UML) && defined(__x86_64__)
+static inline void bench_fence(void)
+{
+	asm volatile("lfence" ::: "memory");
+}
+
+static inline u64 bench_clock(void)
+{
+	bench_fence();
+	return __builtin_ia32_rdtsc();
+}
+#else
+static inline void bench_fence(void)
+{
+	mb();
+}
+
+static inline u64 bench_clock(void)
+{
+	return ktime_get_ns();
+}
+#endif
+
+#endif /* _BENCH_CLOCK_H */
