@@ -1370,6 +1370,46 @@ static void what_is_being_mapped_does_not_count(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, last, SZ_4M + SZ_4K - 1);
 }
 
+/* More nodes than are looked at before others may have the lock. */
+static void long_ranges_are_looked_at_to_their_end(struct kunit *test)
+{
+	struct ledger *l = open_named(test, "lpae-4k");
+	u64 size = (2 * LEDGER_BREATH + 100ULL) * SZ_2M, hole = size - SZ_64K;
+	struct model *m = test->priv;
+	u64 first, last;
+
+	map_leaves(test, 0, size, 12);
+	KUNIT_EXPECT_EQ(test, try_claim_unmap(test, 0, size), 0);
+	KUNIT_EXPECT_EQ(test, try_claim_unmap(test, 0, size + SZ_4K), -ENOENT);
+	unmap_leaves(test, hole, SZ_4K);
+	KUNIT_EXPECT_EQ(test, try_claim_unmap(test, 0, size), -ENOENT);
+	KUNIT_EXPECT_EQ(test, try_claim_unmap(test, 0, hole), 0);
+
+	KUNIT_ASSERT_TRUE(test, ledger_next_extent(l, 0, m->top, &first, &last));
+	KUNIT_EXPECT_EQ(test, first, 0);
+	KUNIT_EXPECT_EQ(test, last, hole - 1);
+	KUNIT_ASSERT_TRUE(test, ledger_next_extent(l, hole, m->top, &first, &last));
+	KUNIT_EXPECT_EQ(test, first, hole + SZ_4K);
+	KUNIT_EXPECT_EQ(test, last, size - 1);
+	unmap_leaves(test, 0, hole);
+	KUNIT_ASSERT_TRUE(test, ledger_next_extent(l, 0, m->top, &first, &last));
+	KUNIT_EXPECT_EQ(test, first, hole + SZ_4K);
+}
+
+/* An unmap that is refused late has kept nobody out for longer than it took. */
+static void a_claim_that_fails_leaves_nothing_claimed(struct kunit *test)
+{
+	open_named(test, "lpae-4k");
+	map_leaves(test, 0, SZ_4K, 12);
+	KUNIT_EXPECT_EQ(test, try_claim_unmap(test, 0, SZ_8K), -ENOENT);
+	KUNIT_EXPECT_EQ(test, try_claim_map(test, 0, SZ_8K), -EEXIST);
+	KUNIT_EXPECT_EQ(test, try_claim_map(test, SZ_4K, SZ_4K), 0);
+	map_leaves(test, SZ_2M, SZ_2M, 21);
+	KUNIT_EXPECT_EQ(test, try_claim_present(test, 0, SZ_2M + SZ_4K), -ENOTBLK);
+	KUNIT_EXPECT_EQ(test, try_claim_unmap(test, SZ_2M, SZ_4K), -ENOTBLK);
+	KUNIT_EXPECT_EQ(test, try_claim_present(test, 0, SZ_4M), 0);
+}
+
 static void destroying_frees_what_is_still_mapped(struct kunit *test)
 {
 	open_named(test, "lpae-4k");
@@ -1408,6 +1448,8 @@ static struct kunit_case ledger_cases[] = {
 	KUNIT_CASE(a_run_of_slots_is_one_leaf),
 	KUNIT_CASE(the_last_byte_of_64_bits_can_be_mapped),
 	KUNIT_CASE(what_is_being_mapped_does_not_count),
+	KUNIT_CASE(long_ranges_are_looked_at_to_their_end),
+	KUNIT_CASE(a_claim_that_fails_leaves_nothing_claimed),
 	KUNIT_CASE(destroying_frees_what_is_still_mapped),
 	KUNIT_CASE_SLOW(random_operations_match_the_model_for_long),
 	{}
