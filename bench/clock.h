@@ -31,6 +31,7 @@ static inline void bench_spin(unsigned long turns)
 {
 	asm volatile("1: subs %0, %0, #1\n b.ne 1b" : "+r" (turns) : : "cc");
 }
+
 #define BENCH_SPIN_INSNS	2
 #elif defined(CONFIG_UML) && defined(__x86_64__)
 static inline void bench_fence(void)
@@ -46,6 +47,7 @@ static inline u64 bench_clock(void)
 #else
 static inline void bench_fence(void)
 {
+	/* Nothing that is measured may move across the reading of the clock */
 	mb();
 }
 

@@ -147,6 +147,7 @@ struct bench_generic {
 		struct pt_iommu_vtdss vtdss;
 	};
 };
+
 PT_IOMMU_CHECK_DOMAIN(struct bench_generic, vtdss.iommu, domain);
 
 static void generic_iotlb_sync(struct iommu_domain *domain,

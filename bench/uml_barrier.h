@@ -14,7 +14,12 @@
 #define dma_rmb()	barrier()
 #define dma_wmb()	barrier()
 
-#define __smp_mb()	asm volatile("lock addl $0,-4(%%rsp)" ::: "memory", "cc")
+static inline void bench_smp_mb(void)
+{
+	asm volatile("lock addl $0,-4(%%rsp)" ::: "memory", "cc");
+}
+
+#define __smp_mb()	bench_smp_mb()
 #define __smp_rmb()	barrier()
 #define __smp_wmb()	barrier()
 
@@ -23,15 +28,19 @@
 
 #define __smp_store_release(p, v)					\
 do {									\
-	compiletime_assert_atomic_type(*(p));				\
+	typeof(p) ___p = (p);						\
+									\
+	compiletime_assert_atomic_type(*___p);				\
 	barrier();							\
-	WRITE_ONCE(*(p), v);						\
+	WRITE_ONCE(*___p, v);						\
 } while (0)
 
 #define __smp_load_acquire(p)						\
 ({									\
-	typeof(*(p)) ___v = READ_ONCE(*(p));				\
-	compiletime_assert_atomic_type(*(p));				\
+	typeof(p) ___p = (p);						\
+	typeof(*___p) ___v = READ_ONCE(*___p);				\
+									\
+	compiletime_assert_atomic_type(*___p);				\
 	barrier();							\
 	___v;								\
 })

@@ -69,6 +69,7 @@ static __always_inline int raw_map(struct bench_table *t,
 	return raw_map_range(t->ops, iova, paddr_of(iova), b->pgsize, b->shift,
 			     b->pgcount, b->gfp);
 }
+
 BENCH_BATCH(raw_map)
 
 static __always_inline int raw_unmap(struct bench_table *t,
@@ -86,6 +87,7 @@ static __always_inline int raw_unmap(struct bench_table *t,
 	} while (count);
 	return 0;
 }
+
 BENCH_BATCH(raw_unmap)
 
 static const struct bench_variant raw = {
@@ -111,6 +113,7 @@ static __always_inline int safe_pages_map(struct bench_table *t,
 	} while (count);
 	return 0;
 }
+
 BENCH_BATCH(safe_pages_map)
 
 static __always_inline int safe_pages_unmap(struct bench_table *t,
@@ -119,6 +122,7 @@ static __always_inline int safe_pages_unmap(struct bench_table *t,
 	return io_pgtable_safe_unmap_pages(t->pgt, iova, b->unmap_pgsize,
 					   b->size >> b->unmap_shift, 0).err;
 }
+
 BENCH_BATCH(safe_pages_unmap)
 
 static const struct bench_variant safe_pages = {
@@ -132,6 +136,7 @@ static __always_inline int safe_range_map(struct bench_table *t,
 	return io_pgtable_safe_map(t->pgt, iova, paddr_of(iova), b->size,
 				   BENCH_PROT, b->gfp).err;
 }
+
 BENCH_BATCH(safe_range_map)
 
 static __always_inline int safe_range_unmap(struct bench_table *t,
@@ -139,6 +144,7 @@ static __always_inline int safe_range_unmap(struct bench_table *t,
 {
 	return io_pgtable_safe_unmap(t->pgt, iova, b->size, 0).err;
 }
+
 BENCH_BATCH(safe_range_unmap)
 
 static const struct bench_variant safe_range = {
@@ -154,6 +160,7 @@ static __always_inline int iommu_range_map(struct bench_table *t,
 {
 	return iommu_map(t->domain, iova, paddr_of(iova), b->size, BENCH_PROT, b->gfp);
 }
+
 BENCH_BATCH(iommu_range_map)
 
 static __always_inline int iommu_range_unmap(struct bench_table *t,
@@ -161,6 +168,7 @@ static __always_inline int iommu_range_unmap(struct bench_table *t,
 {
 	return iommu_unmap(t->domain, iova, b->size) == b->size ? 0 : -EIO;
 }
+
 BENCH_BATCH(iommu_range_unmap)
 
 static const struct bench_variant iommu_range = {
@@ -205,6 +213,7 @@ static int panthor_unmap(struct bench_table *t, const struct bench_batch *b, u64
 	}
 	return 0;
 }
+
 BENCH_BATCH(panthor_unmap)
 
 static int panthor_map(struct bench_table *t, const struct bench_batch *b, u64 iova)
@@ -247,6 +256,7 @@ static int panthor_map(struct bench_table *t, const struct bench_batch *b, u64 i
 	}
 	return 0;
 }
+
 BENCH_BATCH(panthor_map)
 
 static const struct bench_variant panthor = {
@@ -260,6 +270,7 @@ static __always_inline int safe_sg_map(struct bench_table *t,
 	return io_pgtable_safe_map_sgtable(t->pgt, iova, b->sgt, IO_PGTABLE_SAFE_SG_DMA,
 					   0, b->size, BENCH_PROT, b->gfp).err;
 }
+
 BENCH_BATCH(safe_sg_map)
 
 static const struct bench_variant safe_sg = {
@@ -284,6 +295,7 @@ static __always_inline int raw_repeat_map(struct bench_table *t,
 	}
 	return 0;
 }
+
 BENCH_BATCH(raw_repeat_map)
 
 static const struct bench_variant raw_repeat = {
@@ -297,6 +309,7 @@ static __always_inline int safe_repeat_map(struct bench_table *t,
 	return io_pgtable_safe_map_repeat(t->pgt, iova, paddr_of(b->block), b->block,
 					  b->size, BENCH_PROT, b->gfp).err;
 }
+
 BENCH_BATCH(safe_repeat_map)
 
 static const struct bench_variant safe_repeat = {
