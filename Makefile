@@ -12,12 +12,19 @@ kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR) \
 .PHONY: modules modules_install clean help demo check check-arm64 htmldocs
 
 modules:
-	@scripts/check-kernel $(KDIR)
+	@scripts/check-kernel "$(KDIR)"
 	$(kbuild) modules
 
-modules_install clean:
-	@scripts/check-kernel --quiet $(KDIR)
+modules_install:
+	@scripts/check-kernel --quiet "$(KDIR)"
 	$(kbuild) $@
+
+# What kbuild leaves behind, by name: the headers may be gone by now.
+clean:
+	@find . -path ./.git -prune -o \( -name '*.o' -o -name '*.ko' -o -name '*.mod' -o \
+		-name '*.mod.c' -o -name '.*.cmd' -o -name '.*.d' -o -name modules.order -o \
+		-name Module.symvers \) -type f -exec rm -f {} +
+	@rm -rf Documentation/output
 
 demo:
 	@scripts/deps build
@@ -48,5 +55,6 @@ help:
 	@echo ''
 	@echo 'Variables of the first group: KVER=<release> or KDIR=<kernel build directory>,'
 	@echo 'INSTALL_MOD_PATH, ARCH, CROSS_COMPILE. Of the second: KERNEL=<6.1|6.12|7.3> for'
-	@echo 'demo, KERNELS="6.1 6.12 7.3" for check. The second group runs kernels of its own'
-	@echo 'in User Mode Linux: it needs no root, and nothing touches the running kernel.'
+	@echo 'demo and check-arm64, KERNELS="6.1 6.12 7.3" for check. The second group runs'
+	@echo 'kernels of its own, in User Mode Linux and QEMU: nothing touches the running one.'
+	@echo 'It installs packages that are missing if you are root, and names them if not.'

@@ -95,8 +95,8 @@ static void sample_gpu_remove(void *data)
 	list_for_each_entry_safe(bo, next, &gpu->bos, link)
 		sample_bo_destroy(gpu, bo);
 
-	pr_info("device gone: %lu pages of buffers freed, %lu lost\n",
-		gpu->pages_ever - gpu->pages, gpu->pages);
+	pr_info("  %-3s the device goes: %lu pages of buffers freed, %lu lost\n",
+		gpu->pages ? "BAD" : "ok", gpu->pages_ever - gpu->pages, gpu->pages);
 }
 
 static int sample_gpu_probe(struct platform_device *pdev)

@@ -166,10 +166,11 @@ void sample_as_destroy(struct sample_as *as)
 	io_pgtable_safe_free(as->pgt);
 	lost = atomic_read(&as->tables);
 
-	pr_info("address space gone: %llu pages were still bound (err %d)\n",
-		left.unmapped >> PAGE_SHIFT, left.err);
+	pr_info("  %-3s an address space goes: what was still bound, %llu pages, is unmapped\n",
+		left.err ? "BAD" : "ok", left.unmapped >> PAGE_SHIFT);
 	if (tables)
-		pr_info("its page table gone: %d pages freed, %d lost\n", tables - lost, lost);
+		pr_info("  %-3s and so does its page table: %d pages freed, %d lost\n",
+			lost ? "BAD" : "ok", tables - lost, lost);
 	kfree(as);
 }
 

@@ -19,13 +19,23 @@ PYTHON=/usr/bin/python3 # not that of some other environment
 # shellcheck disable=SC2034 # read by the scripts that source this file
 readonly SCRIPTS PROJECT CACHE LOGS JOBS
 
+[[ $CACHE == /* ]] || {
+	echo "error: XDG_CACHE_HOME must be an absolute path" >&2
+	exit 1
+}
+
 mkdir -p "$CACHE" "$LOGS" 2>/dev/null || {
-	echo "cannot write to $CACHE (set XDG_CACHE_HOME to another place)" >&2
+	echo "error: cannot write to $CACHE (set XDG_CACHE_HOME to another place)" >&2
 	exit 1
 }
 
 say() { printf '%s\n' "$*" >&2; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
+
+unreachable() {
+	say "error: cannot reach the package mirror: $1"
+	die "what is fetched is kept: connect to the network (or set http_proxy) and run the same again"
+}
 
 # with_lock NAME CMD...: run CMD while no other process holds NAME. The lock
 # ends with the process, however it ends.
@@ -63,7 +73,9 @@ show_progress() {
 	local title=$1 log=$2 script=$3 start=$SECONDS width
 
 	if [ ! -t 2 ]; then
-		while sleep 30 && kill -0 "$script" 2>/dev/null; do
+		# A sleep left behind would keep a pipe open that somebody reads.
+		trap 'kill $! 2>/dev/null; exit' TERM
+		while sleep 30 & wait $! && kill -0 "$script" 2>/dev/null; do
 			say "   ... $title, $((SECONDS - start)) s: $(last_line "$log" 60)"
 		done
 		return
@@ -234,7 +246,7 @@ apt_update() {
 		grep -q '^[EW]:' "$log" || touch "$state/updated"
 		return 0
 	}
-	die "cannot reach the package mirror: $(grep -m 1 '^[EW]:' "$log" || tail -n 1 "$log")"
+	unreachable "$(grep -m 1 '^[EW]:' "$log" || tail -n 1 "$log")"
 }
 
 # fetch_deb PKG SUITES ARCH DIR: download the newest PKG of the suites into
@@ -251,7 +263,7 @@ fetch_deb() {
 	rm -f "$dir/${pkg}"_*.deb
 	(cd "$dir" && apt_private "$suites" "$arch" apt-get download "$pkg") >"$log" 2>&1 || {
 		rm -f "$CACHE/apt/${suites// /+}_$arch/updated"
-		die "cannot reach the package mirror: $(grep -m 1 '^E:' "$log" || tail -n 1 "$log")"
+		unreachable "$(grep -m 1 '^E:' "$log" || tail -n 1 "$log")"
 	}
 	find "$dir" -maxdepth 1 -name "${pkg}_*.deb"
 }
