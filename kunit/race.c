@@ -548,12 +548,14 @@ static void exactly_one_wins_while_all_sleep_inside(struct kunit *test)
 
 /**
  * struct storm - Threads that map, unmap and look up as fast as they can.
+ * @start: All threads are there.
  * @owner: Who has mapped each of the pages that belong to nobody: id + 1.
  * @busy: Calls refused with -EBUSY.
  * @wrong: What first went wrong, for the case to report.
  * @rounds: Operations of each thread.
  */
 static struct storm {
+	struct completion start;
 	atomic_t owner[LANE_PAGES];
 	atomic_t busy;
 	const char *wrong;
@@ -774,13 +776,16 @@ static struct rider *start_storm(struct kunit *test, unsigned int rounds)
 	riders = kunit_kcalloc(test, RACERS, sizeof(*riders), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, riders);
 	memset(&storm, 0, sizeof(storm));
+	init_completion(&storm.start);
 	storm.rounds = rounds;
 	kunit_info(test, "race_seed=%u\n", seed);
 	for (i = 0; i < RACERS; i++) {
 		prandom_seed_state(&riders[i].rnd, seed + i);
 		riders[i].racer.id = i;
+		riders[i].racer.start = &storm.start;
 		start_racer(test, &riders[i].racer, ride);
 	}
+	complete_all(&storm.start);
 	return riders;
 }
 
