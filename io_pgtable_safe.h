@@ -111,7 +111,8 @@ struct sg_table;
  * the backend maps or unmaps: a call claims its range in the ledger, runs the
  * backend and commits. Calls on disjoint ranges run side by side. Of two calls whose ranges
  * overlap, one wins and the other fails with -EBUSY at once; two lookups do not
- * exclude each other. Unmap never allocates memory.
+ * exclude each other. An unmap of a long range is under way while the range is
+ * being checked, also if it is refused then. Unmap never allocates memory.
  *
  * io_pgtable_safe_free() must not race with anything on the same table.
  */
