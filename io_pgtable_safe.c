@@ -129,8 +129,8 @@ static int check_pgsize(const struct io_pgtable_safe *pgt, size_t pgsize,
 }
 
 /*
- * iommu_map() refuses most of these gfp flags, too. At stage 1, ARM's formats have no
- * encoding for write-only and give both, see arm_lpae_prot_to_pte().
+ * iommu_map() refuses most of these gfp flags, too. At stage 1, ARM's formats
+ * have no encoding for write-only and give both, see arm_lpae_prot_to_pte().
  */
 static int check_prot(const struct io_pgtable_safe *pgt, int prot, gfp_t gfp)
 {
@@ -364,8 +364,8 @@ static unsigned long lpae_granule(enum io_pgtable_fmt fmt, unsigned long pgsizes
 
 /*
  * Stage 2 tables whose first lookup must be at a concatenated table have room
- * for 16 of them (Arm ARM, R_SRKBC and R_DXBSH); from 7.0 or so on the format
- * has a WARN_ON() for more, see arm_lpae_concat_mandatory().
+ * for 16 of them (Arm ARM, R_SRKBC and R_DXBSH); the format of 7.3 has a
+ * WARN_ON() for more, see arm_lpae_concat_mandatory().
  */
 static bool s2_concat_fits(unsigned long granule, unsigned int ias,
 			   unsigned int oas)
