@@ -37,6 +37,9 @@
  * @paddr_last: Last byte that can be mapped.
  * @pgsizes: Page sizes that can be mapped, a subset of @cfg.pgsize_bitmap.
  * @granule: The smallest of them.
+ * @granule_shift: log2 of it.
+ * @largest: log2 of the largest that is not larger than 2^n bytes, or of the
+ *	smallest.
  * @write_implies_read: The format cannot express IOMMU_WRITE alone.
  * @live: A device may walk the table.
  * @broken: The backend broke its contract: table and ledger may differ.
@@ -53,6 +56,8 @@ struct io_pgtable_safe {
 	u64 paddr_last;
 	unsigned long pgsizes;
 	unsigned long granule;
+	u8 granule_shift;
+	u8 largest[64];
 	bool write_implies_read;
 	bool live;
 	bool broken;
@@ -85,13 +90,13 @@ static void set_broken(struct io_pgtable_safe *pgt)
 
 /* --- checks of arguments -------------------------------------------------- */
 
-static int check_table(const struct io_pgtable_safe *pgt)
+static __always_inline int check_table(const struct io_pgtable_safe *pgt)
 {
 	return unlikely(READ_ONCE(pgt->broken)) ? -EIO : 0;
 }
 
-static int check_iova(const struct io_pgtable_safe *pgt, u64 iova, u64 size,
-		      u64 align)
+static __always_inline int check_iova(const struct io_pgtable_safe *pgt, u64 iova,
+				      u64 size, u64 align)
 {
 	u64 last = iova + size - 1;
 
@@ -104,8 +109,8 @@ static int check_iova(const struct io_pgtable_safe *pgt, u64 iova, u64 size,
 	return 0;
 }
 
-static int check_paddr(const struct io_pgtable_safe *pgt, phys_addr_t paddr,
-		       u64 size, u64 align)
+static __always_inline int check_paddr(const struct io_pgtable_safe *pgt,
+				       phys_addr_t paddr, u64 size, u64 align)
 {
 	u64 last = (u64)paddr + size - 1;
 
@@ -118,21 +123,23 @@ static int check_paddr(const struct io_pgtable_safe *pgt, phys_addr_t paddr,
 	return 0;
 }
 
-static int check_pgsize(const struct io_pgtable_safe *pgt, size_t pgsize,
-			size_t pgcount, u64 *size)
+static __always_inline int check_pgsize(const struct io_pgtable_safe *pgt,
+					size_t pgsize, size_t pgcount, u64 *size)
 {
-	if (unlikely(!is_power_of_2(pgsize) || !(pgsize & pgt->pgsizes) || !pgcount))
+	unsigned int shift;
+
+	if (unlikely(!(pgsize & pgt->pgsizes) || (pgsize & (pgsize - 1)) || !pgcount))
 		return -EINVAL;
-	if (unlikely(check_mul_overflow((u64)pgsize, (u64)pgcount, size)))
-		return -EOVERFLOW;
-	return 0;
+	shift = __ffs(pgsize);
+	*size = (u64)pgcount << shift;
+	return unlikely(*size >> shift != pgcount) ? -EOVERFLOW : 0;
 }
 
 /*
  * iommu_map() refuses most of these gfp flags, too. At stage 1, ARM's formats
  * have no encoding for write-only and give both, see arm_lpae_prot_to_pte().
  */
-static int check_prot(const struct io_pgtable_safe *pgt, int prot, gfp_t gfp)
+static __always_inline int check_prot(const struct io_pgtable_safe *pgt, int prot, gfp_t gfp)
 {
 	if (unlikely(!(prot & (IOMMU_READ | IOMMU_WRITE))))
 		return -EINVAL;
@@ -143,12 +150,14 @@ static int check_prot(const struct io_pgtable_safe *pgt, int prot, gfp_t gfp)
 	return 0;
 }
 
-static int check_map(const struct io_pgtable_safe *pgt, u64 iova, u64 size,
-		     u64 align, int prot, gfp_t gfp)
+static __always_inline int check_map(const struct io_pgtable_safe *pgt, u64 iova,
+				     u64 size, u64 align, int prot, gfp_t gfp)
 {
 	int err;
 
-	might_alloc(gfp);
+	/* Says nothing otherwise, but would look at the task first */
+	if (gfpflags_allow_blocking(gfp))
+		might_alloc(gfp);
 	err = check_table(pgt);
 	if (!err)
 		err = check_iova(pgt, iova, size, align);
@@ -157,8 +166,8 @@ static int check_map(const struct io_pgtable_safe *pgt, u64 iova, u64 size,
 	return err;
 }
 
-static int check_unmap(const struct io_pgtable_safe *pgt, u64 iova, u64 size,
-		       u64 align, u32 flags)
+static __always_inline int check_unmap(const struct io_pgtable_safe *pgt, u64 iova,
+				       u64 size, u64 align, u32 flags)
 {
 	if (unlikely(flags & ~IO_PGTABLE_SAFE_NO_FLUSH))
 		return -EINVAL;
@@ -167,19 +176,24 @@ static int check_unmap(const struct io_pgtable_safe *pgt, u64 iova, u64 size,
 
 /* --- invalidation --------------------------------------------------------- */
 
-static void invalidate(struct io_pgtable_safe *pgt, u64 iova, u64 size,
-		       size_t granule)
+static noinline void call_driver(struct io_pgtable_safe *pgt, u64 iova, u64 size,
+				 size_t granule)
 {
 	/* False also where the end is 2^64, or more than size_t can say */
 	bool fits = (unsigned long)iova + (size_t)size > iova;
 
-	if (!pgt->tlb || !size)
-		return;
 	if (pgt->tlb->tlb_flush_walk && fits &&
 	    size >> __ffs(granule) <= MAX_INVALIDATIONS)
 		pgt->tlb->tlb_flush_walk(iova, size, granule, pgt->cookie);
 	else
 		pgt->tlb->tlb_flush_all(pgt->cookie);
+}
+
+static __always_inline void invalidate(struct io_pgtable_safe *pgt, u64 iova,
+				       u64 size, size_t granule)
+{
+	if (pgt->tlb && size)
+		call_driver(pgt, iova, size, granule);
 }
 
 static void backend_flush_all(void *cookie)
@@ -218,30 +232,28 @@ static const struct iommu_flush_ops backend_flush_ops = {
  * One call. The formats add to *mapped without setting it, and may report what
  * they like.
  */
-static struct io_pgtable_safe_map_result
-backend_map(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr,
-	    size_t pgsize, size_t pgcount, int prot, gfp_t gfp)
+static __always_inline int backend_map(struct io_pgtable_safe *pgt, u64 iova,
+				       phys_addr_t paddr, unsigned int shift,
+				       size_t pgcount, int prot, gfp_t gfp, u64 *mapped)
 {
 	struct io_pgtable_ops *ops = pgt->ops;
-	size_t mapped = 0, asked = pgsize * pgcount;
+	size_t done = 0, asked = pgcount << shift;
 	int err;
 
-	err = ops->map_pages(ops, iova, paddr, pgsize, pgcount, prot, gfp, &mapped);
-	if (unlikely(mapped > asked || (mapped & (pgsize - 1)))) {
+	err = ops->map_pages(ops, iova, paddr, BIT(shift), pgcount, prot, gfp, &done);
+	*mapped = done;
+	if (likely(!err && done == asked))
+		return 0;
+	if (done > asked || (done & (BIT(shift) - 1))) {
 		set_broken(pgt);
-		return map_result(min(mapped, asked) & ~(pgsize - 1), -EIO);
+		*mapped = min(done, asked) & ~(BIT(shift) - 1);
+		return -EIO;
 	}
-	if (unlikely(err > 0 || (!err && !mapped)))
-		err = -EIO;
-	return map_result(mapped, err);
+	return err > 0 || (!err && !done) ? -EIO : err;
 }
 
-/*
- * The largest page that address and size allow, and how many of them until a
- * larger one is possible; the same choice as iommu_pgsize() makes.
- */
-static size_t best_pgsize(const struct io_pgtable_safe *pgt, u64 iova,
-			  u64 paddr, u64 size, u64 *count)
+static noinline unsigned int best_shift_slow(const struct io_pgtable_safe *pgt,
+					     u64 iova, u64 paddr, u64 size, u64 *count)
 {
 	unsigned long pgsizes = pgt->pgsizes, next;
 	u64 addr = iova | paddr, offset;
@@ -250,18 +262,43 @@ static size_t best_pgsize(const struct io_pgtable_safe *pgt, u64 iova,
 	shift = min(fls64(size) - 1, BITS_PER_LONG - 1);
 	if (addr)
 		shift = min_t(unsigned int, shift, __ffs64(addr));
-	next = shift + 1 < BITS_PER_LONG ? pgsizes & (~0UL << (shift + 1)) : 0;
 	shift = __fls(pgsizes & (~0UL >> (BITS_PER_LONG - 1 - shift)));
+	*count = size >> shift;
 
+	next = pgsizes & (~1UL << shift);
 	if (next) {
 		next &= -next;
 		offset = next - (addr & (next - 1));
 		if (!((iova ^ paddr) & (next - 1)) && size > offset &&
 		    size - offset >= next)
-			size = offset;
+			*count = offset >> shift;
 	}
+	return shift;
+}
+
+/*
+ * log2 of the largest page that address and size allow, and how many of them
+ * until a larger one is possible; the same choice as iommu_pgsize() makes.
+ */
+static __always_inline unsigned int best_shift(const struct io_pgtable_safe *pgt,
+					       u64 iova, u64 paddr, u64 size,
+					       u64 *count)
+{
+	/* No larger one is possible anywhere in it */
+	unsigned int shift = pgt->largest[fls64(size) - 1];
+
+	if (unlikely((iova | paddr) & (BIT_ULL(shift) - 1)))
+		return best_shift_slow(pgt, iova, paddr, size, count);
 	*count = size >> shift;
-	return BIT(shift);
+	return shift;
+}
+
+/* No more pages than this at once, nor more bytes than a size_t can say */
+static __always_inline size_t max_run(u64 count, unsigned int shift, size_t most)
+{
+	if (!IS_ENABLED(CONFIG_64BIT))
+		most = min_t(size_t, most, SIZE_MAX >> shift);
+	return min_t(u64, count, most);
 }
 
 /*
@@ -269,26 +306,45 @@ static size_t best_pgsize(const struct io_pgtable_safe *pgt, u64 iova,
  * size, so the best page size is never smaller than the leaf; where it is
  * larger, a whole table goes at once.
  */
-static u64 backend_unmap(struct io_pgtable_safe *pgt, u64 iova, u64 size)
+static __always_inline bool backend_unmap_once(struct io_pgtable_safe *pgt, u64 iova,
+					       u64 size, u64 *done,
+					       struct iommu_iotlb_gather *gather)
 {
-	struct io_pgtable_ops *ops = pgt->ops;
-	struct iommu_iotlb_gather gather;
-	size_t pgsize, n, asked;
-	u64 done = 0, count;
+	size_t n, asked, pgcount;
+	unsigned int shift;
+	u64 count;
+
+	shift = best_shift(pgt, iova, iova, size, &count);
+	pgcount = max_run(count, shift, INT_MAX);
+	asked = pgcount << shift;
+	n = pgt->ops->unmap_pages(pgt->ops, iova, BIT(shift), pgcount, gather);
+	if (unlikely(!n || n > asked || (n & (BIT(shift) - 1)))) {
+		set_broken(pgt);
+		*done += min(n, asked) & ~(BIT(shift) - 1);
+		return false;
+	}
+	*done += n;
+	return true;
+}
+
+/* Go on where a call did part of what there was to do */
+static noinline u64 backend_unmap_rest(struct io_pgtable_safe *pgt, u64 iova, u64 size,
+				       u64 done, struct iommu_iotlb_gather *gather)
+{
+	while (done < size &&
+	       backend_unmap_once(pgt, iova + done, size - done, &done, gather))
+		;
+	return done;
+}
+
+static __always_inline u64 backend_unmap(struct io_pgtable_safe *pgt, u64 iova, u64 size)
+{
+	struct iommu_iotlb_gather gather __uninitialized;
+	u64 done = 0;
 
 	io_pgtable_safe_gather_init(&gather);
-	while (done < size) {
-		pgsize = best_pgsize(pgt, iova + done, iova + done, size - done,
-				     &count);
-		count = min_t(u64, count, min_t(size_t, INT_MAX, SIZE_MAX / pgsize));
-		asked = pgsize * count;
-		n = ops->unmap_pages(ops, iova + done, pgsize, count, &gather);
-		if (unlikely(!n || n > asked || (n & (pgsize - 1)))) {
-			set_broken(pgt);
-			return done + (min(n, asked) & ~(pgsize - 1));
-		}
-		done += n;
-	}
+	if (likely(backend_unmap_once(pgt, iova, size, &done, &gather)) && unlikely(done != size))
+		done = backend_unmap_rest(pgt, iova, size, done, &gather);
 	return done;
 }
 
@@ -527,6 +583,7 @@ static void restore_allocator(struct io_pgtable_cfg *cfg,
 static int set_geometry(struct io_pgtable_safe *pgt)
 {
 	struct io_pgtable_cfg *cfg = &pgt->cfg;
+	unsigned int n;
 
 	if (!cfg->ias || cfg->ias > 64 || !cfg->oas || cfg->oas > 64)
 		return -EINVAL;
@@ -538,7 +595,10 @@ static int set_geometry(struct io_pgtable_safe *pgt)
 	if (!pgt->pgsizes)
 		return -EINVAL;
 	cfg->pgsize_bitmap = pgt->pgsizes;
-	pgt->granule = BIT(__ffs(pgt->pgsizes));
+	pgt->granule_shift = __ffs(pgt->pgsizes);
+	pgt->granule = BIT(pgt->granule_shift);
+	for (n = 0; n < ARRAY_SIZE(pgt->largest); n++)
+		pgt->largest[n] = __fls((pgt->pgsizes & GENMASK_ULL(n, 0)) | pgt->granule);
 
 	pgt->iova_last = GENMASK_ULL(cfg->ias - 1, 0);
 	if (cfg->quirks & IO_PGTABLE_QUIRK_ARM_TTBR1) {
@@ -827,7 +887,6 @@ EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_clear_live, IO_PGTABLE_SAFE_NS);
  * @pgt: The page table.
  * @claim: The range, claimed as a whole.
  * @first: Its first byte.
- * @iova: The first byte not mapped yet.
  * @prot: Protection.
  * @gfp: For tables and ledger.
  */
@@ -835,91 +894,114 @@ struct map_op {
 	struct io_pgtable_safe *pgt;
 	struct ledger_claim claim;
 	u64 first;
-	u64 iova;
 	int prot;
 	gfp_t gfp;
 };
 
-/* pgsize: of the first leaf, a hint for the ledger */
-static int begin_map(struct map_op *op, u64 size, size_t pgsize)
+/* Not an initializer: that would clear all of it each time */
+static __always_inline void init_map(struct map_op *op, struct io_pgtable_safe *pgt,
+				     u64 iova, int prot, gfp_t gfp)
+{
+	op->pgt = pgt;
+	op->first = iova;
+	op->prot = prot;
+	op->gfp = gfp;
+}
+
+/* shift: log2 of the first leaf, a hint for the ledger */
+static __always_inline int begin_map(struct map_op *op, u64 size, unsigned int shift)
 {
 	u64 first = to_offset(op->pgt, op->first);
 
-	op->iova = op->first;
 	return ledger_claim_map(&op->pgt->ledger, &op->claim, first,
-				first + size - 1, __ffs(pgsize));
+				first + size - 1, shift);
 }
 
-/* One backend call, with everything recorded that it did */
-static int map_run(struct map_op *op, phys_addr_t paddr, size_t pgsize,
-		   u64 pgcount, u64 *mapped)
+/* One backend call, recorded before */
+static __always_inline int map_run(struct map_op *op, u64 iova, phys_addr_t paddr,
+				   unsigned int shift, u64 pgcount, u64 *mapped)
 {
-	size_t count = min_t(u64, pgcount, min_t(size_t, MAX_RUN, SIZE_MAX / pgsize));
-	u64 first = to_offset(op->pgt, op->iova), size = pgsize * count;
-	struct io_pgtable_safe_map_result res;
+	size_t count = max_run(pgcount, shift, MAX_RUN);
+	u64 first = to_offset(op->pgt, iova);
 	int err;
 
-	*mapped = 0;
 	err = ledger_window(&op->pgt->ledger, &op->claim, first,
-			    first + size - 1, __ffs(pgsize), op->gfp);
-	if (err)
+			    first + ((u64)count << shift) - 1, shift, op->gfp);
+	if (unlikely(err)) {
+		*mapped = 0;
 		return err;
-
-	res = backend_map(op->pgt, op->iova, paddr, pgsize, count, op->prot,
-			  op->gfp);
-	ledger_note_mapped(&op->claim, first, res.mapped);
-	op->iova += res.mapped;
-	*mapped = res.mapped;
-	return res.err;
+	}
+	return backend_map(op->pgt, iova, paddr, shift, count, op->prot, op->gfp,
+			   mapped);
 }
 
-/* Physically contiguous memory, with the best page sizes, as often as it takes */
-static int map_segment(struct map_op *op, phys_addr_t paddr, u64 size)
+/*
+ * Physically contiguous memory, with the best page sizes, as often as it takes.
+ * Moves *iova behind what was mapped.
+ */
+static __always_inline int map_segment(struct map_op *op, u64 *iova,
+				       phys_addr_t paddr, u64 size)
 {
 	u64 count, mapped;
-	size_t pgsize;
+	unsigned int shift;
 	int err;
 
-	while (size) {
-		pgsize = best_pgsize(op->pgt, op->iova, paddr, size, &count);
-		err = map_run(op, paddr, pgsize, count, &mapped);
-		if (err)
-			return err;
+	do {
+		shift = best_shift(op->pgt, *iova, paddr, size, &count);
+		err = map_run(op, *iova, paddr, shift, count, &mapped);
+		*iova += mapped;
 		paddr += mapped;
 		size -= mapped;
-	}
-	return 0;
+	} while (unlikely(size) && !err);
+	return err;
 }
 
-/* Give back what an operation mapped before it failed. Returns what is left */
-static u64 undo_map(struct map_op *op)
+/* Give back what was mapped before something failed. Returns how much */
+static noinline u64 undo_run(struct io_pgtable_safe *pgt, u64 iova, u64 mapped)
 {
-	u64 mapped = op->iova - op->first, undone = 0;
+	u64 undone;
 
 	/* Never trust a backend that has been caught lying with another call */
-	if (mapped && !READ_ONCE(op->pgt->broken)) {
-		undone = backend_unmap(op->pgt, op->first, mapped);
-		invalidate(op->pgt, op->first, undone, op->pgt->granule);
-	}
-	ledger_commit_map(&op->pgt->ledger, &op->claim, undone);
-	return mapped - undone;
+	if (!mapped || READ_ONCE(pgt->broken))
+		return 0;
+	undone = backend_unmap(pgt, iova, mapped);
+	invalidate(pgt, iova, undone, pgt->granule);
+	return undone;
 }
 
-static struct io_pgtable_safe_map_result end_map(struct map_op *op, int err)
+static __always_inline struct io_pgtable_safe_map_result
+end_map(struct map_op *op, u64 mapped, int err)
 {
-	if (unlikely(err))
-		return map_result(undo_map(op), err);
-	ledger_commit_map(&op->pgt->ledger, &op->claim, 0);
-	return map_result(op->iova - op->first, 0);
+	u64 undone = unlikely(err) ? undo_run(op->pgt, op->first, mapped) : 0;
+
+	ledger_commit_map(&op->pgt->ledger, &op->claim, mapped, undone);
+	return map_result(mapped - undone, err);
 }
 
-/* Both functions that make exactly one backend call */
-static struct io_pgtable_safe_map_result
+/* A single call that did not go all well, or is to be kept as it is */
+static noinline struct io_pgtable_safe_map_result
+end_once(struct io_pgtable_safe *pgt, struct ledger_claim *claim, u64 iova,
+	 u64 mapped, int err, bool keep)
+{
+	u64 undone = 0;
+
+	if (err && !keep)
+		undone = undo_run(pgt, iova, mapped);
+	ledger_commit_map(&pgt->ledger, claim, mapped, undone);
+	return map_result(mapped - undone, err);
+}
+
+/*
+ * Both functions that make exactly one backend call. What they keep for later is
+ * not in a struct map_op, so that most of it need not be in memory.
+ */
+static __always_inline struct io_pgtable_safe_map_result
 map_once(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr,
 	 size_t pgsize, size_t pgcount, int prot, gfp_t gfp, bool keep)
 {
-	struct map_op op = { .pgt = pgt, .first = iova, .prot = prot, .gfp = gfp };
-	u64 size, mapped;
+	struct ledger_claim claim __uninitialized;
+	u64 size, mapped = 0, first;
+	unsigned int shift;
 	int err;
 
 	err = check_pgsize(pgt, pgsize, pgcount, &size);
@@ -927,16 +1009,24 @@ map_once(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr,
 		err = check_map(pgt, iova, size, pgsize, prot, gfp);
 	if (!err)
 		err = check_paddr(pgt, paddr, size, pgsize);
-	if (!err)
-		err = begin_map(&op, size, pgsize);
-	if (err)
+	if (unlikely(err))
 		return map_result(0, err);
 
-	err = map_run(&op, paddr, pgsize, pgcount, &mapped);
-	if (!keep)
-		return end_map(&op, err);
-	ledger_commit_map(&pgt->ledger, &op.claim, 0);
-	return map_result(mapped, err);
+	shift = __ffs(pgsize);
+	first = to_offset(pgt, iova);
+	err = ledger_claim_map(&pgt->ledger, &claim, first, first + size - 1, shift);
+	if (unlikely(err))
+		return map_result(0, err);
+
+	pgcount = max_run(pgcount, shift, MAX_RUN);
+	err = ledger_window(&pgt->ledger, &claim, first,
+			    first + ((u64)pgcount << shift) - 1, shift, gfp);
+	if (likely(!err))
+		err = backend_map(pgt, iova, paddr, shift, pgcount, prot, gfp, &mapped);
+	if (unlikely(err || mapped != size))
+		return end_once(pgt, &claim, iova, mapped, err, keep);
+	ledger_commit_map(&pgt->ledger, &claim, size, 0);
+	return map_result(size, 0);
 }
 
 /**
@@ -1018,79 +1108,158 @@ struct io_pgtable_safe_map_result
 io_pgtable_safe_map(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr,
 		    u64 size, int prot, gfp_t gfp)
 {
-	struct map_op op = { .pgt = pgt, .first = iova, .prot = prot, .gfp = gfp };
-	u64 count;
+	struct map_op op __uninitialized;
+	u64 pos = iova, count;
 	int err;
 
 	err = check_map(pgt, iova, size, pgt->granule, prot, gfp);
 	if (!err)
 		err = check_paddr(pgt, paddr, size, pgt->granule);
-	if (!err)
-		err = begin_map(&op, size, best_pgsize(pgt, iova, paddr, size, &count));
-	if (err)
+	if (unlikely(err))
 		return map_result(0, err);
 
-	err = map_segment(&op, paddr, size);
-	return end_map(&op, err);
+	init_map(&op, pgt, iova, prot, gfp);
+	err = begin_map(&op, size, best_shift(pgt, iova, paddr, size, &count));
+	if (unlikely(err))
+		return map_result(0, err);
+
+	err = map_segment(&op, &pos, paddr, size);
+	return end_map(&op, pos - iova, err);
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_map, IO_PGTABLE_SAFE_NS);
 
 /**
  * struct sg_part - Part of a scatter-gather table.
- * @sgt: The table.
- * @which: Which of its addresses.
- * @offset: First byte of the part.
- * @size: Bytes of the part.
+ * @sg: The entry it begins in.
+ * @nents: Entries from there on.
+ * @dma: It is of sg_dma_address(), not of sg_phys().
+ * @skip: Bytes of @sg before it.
+ * @size: Bytes of it.
  */
 struct sg_part {
-	struct sg_table *sgt;
-	enum io_pgtable_safe_sg which;
-	u64 offset;
+	struct scatterlist *sg;
+	unsigned int nents;
+	bool dma;
+	u64 skip;
 	u64 size;
 };
 
-/* Call fn for each physically contiguous piece; -EINVAL if the table is short */
-static int walk_segments(const struct sg_part *part, struct map_op *op,
-			 int (*fn)(struct map_op *op, phys_addr_t paddr, u64 size))
+/*
+ * sg_next() without the call, and without waiting for what it reads: a table
+ * may have hundreds of thousands of entries.
+ */
+static __always_inline struct scatterlist *next_sg(struct scatterlist *sg)
 {
-	bool dma = part->which == IO_PGTABLE_SAFE_SG_DMA;
-	unsigned int i, nents = dma ? part->sgt->nents : part->sgt->orig_nents;
-	u64 skip = part->offset, left = part->size, paddr = 0, size = 0, len;
-	struct scatterlist *sg;
-	u64 addr;
+	if (unlikely(sg_is_last(sg)))
+		return NULL;
+	sg++;
+	if (unlikely(sg_is_chain(sg))) {
+		sg = sg_chain_ptr(sg);
+		/* Keeps this a branch, which the CPU need not wait for */
+		OPTIMIZER_HIDE_VAR(sg);
+	}
+	return sg;
+}
+
+static __always_inline u64 sg_len(const struct scatterlist *sg, bool dma)
+{
+	return dma ? sg_dma_len(sg) : sg->length;
+}
+
+static __always_inline u64 sg_addr(struct scatterlist *sg, bool dma)
+{
+	return dma ? sg_dma_address(sg) : sg_phys(sg);
+}
+
+/* Find the first entry; -EINVAL if the table ends before it */
+static int find_part(struct sg_part *part, const struct sg_table *sgt, u64 offset)
+{
+	u64 len;
+
+	part->sg = sgt->sgl;
+	part->nents = part->dma ? sgt->nents : sgt->orig_nents;
+	part->skip = offset;
+	for (; part->nents; part->nents--, part->sg = next_sg(part->sg)) {
+		len = sg_len(part->sg, part->dma);
+		if (part->skip < len)
+			return 0;
+		part->skip -= len;
+	}
+	return -EINVAL;
+}
+
+/* Call fn for each physically contiguous piece; -EINVAL if the table is short */
+static __always_inline int
+walk_segments(const struct sg_part *part, struct map_op *op, u64 *iova,
+	      int (*fn)(struct map_op *op, u64 *iova, phys_addr_t paddr, u64 size))
+{
+	u64 left = part->size, skip = part->skip, paddr = 0, size = 0, addr, len;
+	unsigned int nents = part->nents;
+	struct scatterlist *sg = part->sg;
 	int err;
 
-	for_each_sg(part->sgt->sgl, sg, nents, i) {
-		len = dma ? sg_dma_len(sg) : sg->length;
-		if (skip >= len) {
-			skip -= len;
-			continue;
-		}
-		addr = (dma ? sg_dma_address(sg) : sg_phys(sg)) + skip;
-		len = min(len - skip, left);
+	for (; nents; nents--, sg = next_sg(sg)) {
+		addr = sg_addr(sg, part->dma) + skip;
+		len = min(sg_len(sg, part->dma) - skip, left);
 		skip = 0;
 		left -= len;
 
-		if (size && addr == paddr + size) {
+		if (addr == paddr + size) {
 			size += len;
 		} else {
-			err = size ? fn(op, paddr, size) : 0;
-			if (err)
+			err = likely(size) ? fn(op, iova, paddr, size) : 0;
+			if (unlikely(err))
 				return err;
 			paddr = addr;
 			size = len;
 		}
 		if (!left)
-			return fn(op, paddr, size);
+			return fn(op, iova, paddr, size);
 	}
 	return -EINVAL;
 }
 
-static int check_segment(struct map_op *op, phys_addr_t paddr, u64 size)
+static int check_segment(struct map_op *op, u64 *iova, phys_addr_t paddr, u64 size)
 {
 	if (size & (op->pgt->granule - 1))
 		return -EINVAL;
 	return check_paddr(op->pgt, paddr, size, op->pgt->granule);
+}
+
+/* Most tables are good entry for entry, and to see that takes little */
+static int check_segments(const struct sg_part *part, struct map_op *op)
+{
+	u64 addr, len, last, skip = part->skip, done = 0, low = 0, high = 0;
+	unsigned int nents = part->nents;
+	struct scatterlist *sg = part->sg;
+
+	do {
+		addr = sg_addr(sg, part->dma) + skip;
+		len = sg_len(sg, part->dma) - skip;
+		last = addr + len - 1;
+		skip = 0;
+		low |= addr | len | (last < addr);
+		high |= addr | last;
+		done += len;
+		sg = next_sg(sg);
+	} while (--nents && done < part->size);
+
+	/* The last address is all ones: whatever is beyond it has another bit */
+	if (likely(done >= part->size && !(low & (op->pgt->granule - 1)) &&
+		   high <= op->pgt->paddr_last))
+		return 0;
+	return walk_segments(part, op, NULL, check_segment);
+}
+
+static noinline int map_segments(const struct sg_part *part, struct map_op *op,
+				 u64 *mapped)
+{
+	u64 iova = op->first;
+	int err;
+
+	err = walk_segments(part, op, &iova, map_segment);
+	*mapped = iova - op->first;
+	return err;
 }
 
 /**
@@ -1119,24 +1288,26 @@ io_pgtable_safe_map_sgtable(struct io_pgtable_safe *pgt, u64 iova,
 			    struct sg_table *sgt, enum io_pgtable_safe_sg which,
 			    u64 offset, u64 size, int prot, gfp_t gfp)
 {
-	struct map_op op = { .pgt = pgt, .first = iova, .prot = prot, .gfp = gfp };
-	struct sg_part part = {
-		.sgt = sgt, .which = which, .offset = offset, .size = size
-	};
+	struct sg_part part = { .dma = which == IO_PGTABLE_SAFE_SG_DMA, .size = size };
+	struct map_op op __uninitialized;
+	u64 mapped;
 	int err;
 
 	if (which != IO_PGTABLE_SAFE_SG_CPU && which != IO_PGTABLE_SAFE_SG_DMA)
 		return map_result(0, -EINVAL);
+	init_map(&op, pgt, iova, prot, gfp);
 	err = check_map(pgt, iova, size, pgt->granule, prot, gfp);
 	if (!err)
-		err = walk_segments(&part, &op, check_segment);
+		err = find_part(&part, sgt, offset);
 	if (!err)
-		err = begin_map(&op, size, pgt->granule);
-	if (err)
+		err = check_segments(&part, &op);
+	if (!err)
+		err = begin_map(&op, size, pgt->granule_shift);
+	if (unlikely(err))
 		return map_result(0, err);
 
-	err = walk_segments(&part, &op, map_segment);
-	return end_map(&op, err);
+	err = map_segments(&part, &op, &mapped);
+	return end_map(&op, mapped, err);
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_map_sgtable, IO_PGTABLE_SAFE_NS);
 
@@ -1162,8 +1333,8 @@ io_pgtable_safe_map_repeat(struct io_pgtable_safe *pgt, u64 iova,
 			   phys_addr_t paddr, u64 block, u64 size, int prot,
 			   gfp_t gfp)
 {
-	struct map_op op = { .pgt = pgt, .first = iova, .prot = prot, .gfp = gfp };
-	u64 left, part;
+	struct map_op op __uninitialized;
+	u64 pos = iova, left, part, count;
 	int err;
 
 	if (!block || (block & (pgt->granule - 1)))
@@ -1171,26 +1342,29 @@ io_pgtable_safe_map_repeat(struct io_pgtable_safe *pgt, u64 iova,
 	err = check_map(pgt, iova, size, pgt->granule, prot, gfp);
 	if (!err)
 		err = check_paddr(pgt, paddr, min(block, size), pgt->granule);
-	if (!err)
-		err = begin_map(&op, size, pgt->granule);
-	if (err)
+	if (unlikely(err))
+		return map_result(0, err);
+
+	init_map(&op, pgt, iova, prot, gfp);
+	err = begin_map(&op, size, best_shift(pgt, iova, paddr, min(block, size), &count));
+	if (unlikely(err))
 		return map_result(0, err);
 
 	for (left = size; left && !err; left -= part) {
 		part = min(left, block);
-		err = map_segment(&op, paddr, part);
+		err = map_segment(&op, &pos, paddr, part);
 	}
-	return end_map(&op, err);
+	return end_map(&op, pos - iova, err);
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_map_repeat, IO_PGTABLE_SAFE_NS);
 
 /* --- unmap ---------------------------------------------------------------- */
 
-static struct io_pgtable_safe_unmap_result
+static __always_inline struct io_pgtable_safe_unmap_result
 unmap_range(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
 {
 	u64 first = to_offset(pgt, iova), unmapped;
-	struct ledger_claim claim;
+	struct ledger_claim claim __uninitialized;
 	unsigned int shift;
 	int err;
 
@@ -1364,6 +1538,7 @@ int io_pgtable_safe_lookup(struct io_pgtable_safe *pgt, u64 iova,
 {
 	u64 off = to_offset(pgt, iova), first, last;
 	struct ledger *l = &pgt->ledger;
+	struct ledger_garbage g = {};
 	unsigned long flags;
 	int err;
 
@@ -1377,7 +1552,7 @@ int io_pgtable_safe_lookup(struct io_pgtable_safe *pgt, u64 iova,
 	 * unmap of somebody else fail with -EBUSY.
 	 */
 	spin_lock_irqsave(&l->lock, flags);
-	err = ledger_check_claims(l, off, off);
+	err = ledger_check_claims(l, off, off, &g);
 	if (!err)
 		err = ledger_find_leaf(l, off, &first, &last);
 	if (!err) {
@@ -1387,6 +1562,7 @@ int io_pgtable_safe_lookup(struct io_pgtable_safe *pgt, u64 iova,
 		span->paddr = pgt->ops->iova_to_phys(pgt->ops, span->iova);
 	}
 	spin_unlock_irqrestore(&l->lock, flags);
+	ledger_empty_garbage(l, &g);
 	return err;
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_lookup, IO_PGTABLE_SAFE_NS);

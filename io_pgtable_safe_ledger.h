@@ -18,6 +18,7 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
+#include <linux/stddef.h>
 #include <linux/types.h>
 
 #include "io_pgtable_safe_compat.h"
@@ -42,16 +43,25 @@
  * table   The slot is divided: a node one level down describes it.
  * ======  ====================================================================
  *
- * An operation has two phases. It claims its range under the spinlock, which
- * checks the slots and the other claims; then the backend runs with no lock
- * held; then it commits under the lock. Claims are on a list, not in the slots,
- * so that a range being unmapped keeps its leaf boundaries until it is gone.
- * The list is as long as there are threads inside the backend at that moment.
+ * One bit is enough where only the first two can be: in level 0, if no page
+ * size makes runs there.
  *
- * A node lives while one of its slots is not free or a claim has pinned it.
- * Mapping pins the nodes it will write to before the backend is called, with
- * the caller's gfp flags, so that the commit cannot fail. Unmapping allocates
- * nothing and frees nodes as they become empty.
+ * An operation claims its range under the spinlock, which checks the slots and
+ * the operations under way; then the backend runs with no lock held; then the
+ * claim is given up. There is one critical section, not two:
+ *
+ * - A map records its leaves when it claims them, before they are there, and
+ *   until the claim is given up they do not count. If it all goes well, nothing
+ *   is left to do then but to say so, which takes no lock.
+ * - An unmap keeps its leaves recorded until they are gone, and then only says
+ *   that they are. Whoever takes the lock next takes them out.
+ *
+ * Operations are in a short array in the ledger, or, if more threads than that
+ * are inside the backend at once, on a list.
+ *
+ * A node lives while one of its slots is not free. Mapping makes the nodes it
+ * needs before the backend is called, with the caller's gfp flags. Unmapping
+ * allocates nothing, and frees nodes as they become empty.
  *
  * The ledger counts in offsets from the first iova of the address space, so
  * that the upper half (IO_PGTABLE_QUIRK_ARM_TTBR1) needs no further thought,
@@ -66,8 +76,14 @@
 /* Nodes to look at before others may have the lock, and interrupts, for a moment */
 #define LEDGER_BREATH		512
 /* Children are allocated in small groups so that strewn pages stay cheap */
-#define LEDGER_GROUP_BITS	4
+#define LEDGER_GROUP_BITS	5
 #define LEDGER_GROUP		BIT(LEDGER_GROUP_BITS)
+/* Operations that can be under way without a list */
+#define LEDGER_OPS		8
+/* Empty nodes to keep */
+#define LEDGER_STASH		16
+/* No range is all within the one byte there */
+#define LEDGER_NOWHERE		((struct ledger_hot){ .first = U64_MAX })
 
 enum ledger_state {
 	LEDGER_FREE	= 0,
@@ -78,50 +94,117 @@ enum ledger_state {
 
 /**
  * struct ledger_node - One node of the tree.
- * @used: Slots that are not free.
- * @pins: Claims that will write to this node.
- * @lvl: Level of the node, 0 for the granule.
- * @bits: Slot states: words 2n and 2n + 1 hold the low and the high bits of the
- *	same slots, side by side so that an operation on one slot touches one
- *	cache line. Above level 0 the pointers to the groups of children follow.
+ * @bits: Slot states. In a wide level, words 2n and 2n + 1 hold the low and the
+ *	high bits of the same slots, side by side so that an operation on one slot
+ *	touches one cache line; else there are low bits only. Above level 0 the
+ *	pointers to the groups of children follow.
+ *
+ * Nothing else, so that its size is a power of two: one cache line where a node
+ * has 512 slots of one bit.
  */
 struct ledger_node {
-	u16 used;
-	u16 pins;
-	u8 lvl;
-	unsigned long bits[];
+	DECLARE_FLEX_ARRAY(unsigned long, bits);
 };
 
 /**
- * struct ledger_claim - A range on which an operation is under way.
- * @list: Entry in &ledger.claims.
+ * struct ledger_level - What the nodes of one level have in common.
+ * @shift: log2 of the bytes in a slot.
+ * @wide: Slots have two bits: 1 or 0.
+ * @last: The last slot.
+ * @groups: Index in &ledger_node.bits of the first pointer.
+ */
+struct ledger_level {
+	u8 shift;
+	u8 wide;
+	u16 last;
+	u16 groups;
+} __aligned(8);
+
+/**
+ * enum ledger_stage - How far an operation is.
+ * @LEDGER_IDLE: There is none.
+ * @LEDGER_MAPPING: What it has recorded does not count yet.
+ * @LEDGER_UNMAPPING: What is recorded still counts.
+ * @LEDGER_UNMAPPED: It is over, but what it unmapped is still recorded.
+ */
+enum ledger_stage {
+	LEDGER_IDLE,
+	LEDGER_MAPPING,
+	LEDGER_UNMAPPING,
+	LEDGER_UNMAPPED,
+};
+
+/**
+ * struct ledger_op - An operation under way.
  * @first: Offset of the first byte.
  * @last: Offset of the last byte.
- * @node: The one node the operation needs, where it needs only one.
- * @lvl: Level of @node and of the pinned nodes.
- * @mapping: It is a map: what is recorded in the range does not count yet.
- * @pinned: There are pinned nodes, between @pin_first and @pin_last.
- * @pin_first: First byte the pinned nodes describe.
- * @pin_last: Last byte the pinned nodes describe.
- * @mark_first: First byte mapped but not yet recorded.
- * @mark_size: Bytes mapped but not yet recorded.
- * @mark_shift: log2 of their leaf size.
- * @recorded: Bytes recorded but not yet counted in &ledger.mapped.
+ * @counted: Of a map: bytes in &ledger.mapped that do not count yet.
+ * @node: Of an unmap: the node that has slots for exactly this range, if any.
+ * @mask: Of an unmap: those slots, if they are leaves and all in one word.
+ * @lvl: Level of @node.
+ * @stage: How far it is. Its owner may give it up without the lock; all else is
+ *	written under the lock.
  */
-struct ledger_claim {
-	struct list_head list;
+struct ledger_op {
 	u64 first;
 	u64 last;
+	u64 counted;
 	struct ledger_node *node;
-	u8 lvl;
-	bool mapping;
-	bool pinned;
-	u8 mark_shift;
-	u64 pin_first;
-	u64 pin_last;
-	u64 mark_first;
-	u64 mark_size;
-	u64 recorded;
+	unsigned long mask;
+	unsigned int lvl;
+	enum ledger_stage stage;
+};
+
+/**
+ * struct ledger_claim - The claim of an operation, for the one who has it.
+ * @op: The operation.
+ * @first: Offset of its first byte.
+ * @marked: Of a map: bytes recorded from the first byte on.
+ * @shift: log2 of the leaf size of those not mapped yet.
+ * @list: Entry in &ledger.more, for @own.
+ * @own: The operation, where the ledger has no room for it.
+ */
+struct ledger_claim {
+	struct ledger_op *op;
+	u64 first;
+	u64 marked;
+	unsigned int shift;
+	struct list_head list;
+	struct ledger_op own;
+};
+
+/**
+ * struct ledger_hot - The node of a level that was used last.
+ * @first: First byte it describes.
+ * @span: Bytes minus one that it describes.
+ * @node: The node.
+ */
+struct ledger_hot {
+	u64 first;
+	u64 span;
+	struct ledger_node *node;
+};
+
+/**
+ * struct ledger_spares - What a path of nodes may lack.
+ * @node: Nodes, for each level.
+ * @group: Groups of children, for the parents of these.
+ */
+struct ledger_spares {
+	struct ledger_node *node[LEDGER_MAX_LEVELS];
+	struct ledger_node **group[LEDGER_MAX_LEVELS];
+};
+
+/**
+ * struct ledger_lack - What a path of nodes did lack.
+ * @mapped: Nothing: there is a leaf where it would go on.
+ * @high: The highest level of which there is no node.
+ * @group: Its parent has no group for it.
+ */
+struct ledger_lack {
+	bool mapped;
+	bool group;
+	unsigned int high;
 };
 
 /*
@@ -129,19 +212,32 @@ struct ledger_claim {
  * @lock: Protects what is below the geometry. Taken with interrupts off: io-pgtable
  *	itself may be used from any context.
  * @levels: Number of levels.
- * @shift: log2 of the bytes in a slot of each level; that of the whole address
- *	space stands above the last.
+ * @level: Them; only the shift, that of the whole address space, above the last.
+ * @level_of: The level that has leaves of this size, as log2.
  * @root: The only node of the top level. Never freed.
- * @claims: Operations under way.
- * @mapped: Bytes mapped by operations that are over.
+ * @mapped: Bytes recorded, but for what &ledger_op.counted and
+ *	%LEDGER_UNMAPPED say.
+ * @hot: See &struct ledger_hot; for each level.
+ * @stash: Empty nodes of level 0, for the next maps: what comes and goes costs no
+ *	allocation. The first word of each is the next.
+ * @stashed: How many.
+ * @end: Behind the last of @ops that may not be idle.
+ * @ops: Operations under way.
+ * @more: More of them, by &ledger_claim.list.
  */
 struct ledger {
 	spinlock_t lock; /* for everything below the geometry */
-	u8 levels;
-	u8 shift[LEDGER_MAX_LEVELS + 1];
+	unsigned int levels;
+	struct ledger_level level[LEDGER_MAX_LEVELS + 1];
+	u8 level_of[64 + 1];
 	struct ledger_node *root __guarded_by(&lock);
-	struct list_head claims __guarded_by(&lock);
 	u64 mapped __guarded_by(&lock);
+	struct ledger_hot hot[LEDGER_MAX_LEVELS] __guarded_by(&lock);
+	struct ledger_node *stash __guarded_by(&lock);
+	unsigned int stashed __guarded_by(&lock);
+	struct ledger_op *end __guarded_by(&lock);
+	struct ledger_op ops[LEDGER_OPS];
+	struct list_head more __guarded_by(&lock);
 };
 
 static inline void ledger_breathe(struct ledger *l, unsigned long *flags)
@@ -157,15 +253,9 @@ struct ledger_garbage {
 	struct ledger_node *head;
 };
 
-/* What a path may lack, allocated before the lock is taken */
-struct ledger_spares {
-	struct ledger_node *node[LEDGER_MAX_LEVELS];
-	struct ledger_node **group[LEDGER_MAX_LEVELS];
-};
-
 static inline unsigned int ledger_slots(const struct ledger *l, unsigned int lvl)
 {
-	return 1U << (l->shift[lvl + 1] - l->shift[lvl]);
+	return l->level[lvl].last + 1;
 }
 
 static inline unsigned int ledger_words(const struct ledger *l, unsigned int lvl)
@@ -176,39 +266,48 @@ static inline unsigned int ledger_words(const struct ledger *l, unsigned int lvl
 static inline unsigned int ledger_slot(const struct ledger *l, u64 off,
 				       unsigned int lvl)
 {
-	return (off >> l->shift[lvl]) & (ledger_slots(l, lvl) - 1);
+	return (off >> l->level[lvl].shift) & l->level[lvl].last;
 }
 
 /* Bytes minus one of a slot: the mask of the offset in it */
 static inline u64 ledger_slot_mask(const struct ledger *l, unsigned int lvl)
 {
-	return BIT_ULL(l->shift[lvl]) - 1;
+	return BIT_ULL(l->level[lvl].shift) - 1;
 }
 
 /* The same for all that a node describes; the root's may be 64 bits */
 static inline u64 ledger_node_mask(const struct ledger *l, unsigned int lvl)
 {
-	return GENMASK_ULL(l->shift[lvl + 1] - 1, 0);
+	return GENMASK_ULL(l->level[lvl + 1].shift - 1, 0);
 }
 
-/* The level that has leaves of this size */
+/* The level that has leaves of this size, as log2 */
 static inline unsigned int ledger_level(const struct ledger *l,
 					unsigned int shift)
 {
-	unsigned int lvl = 0;
-
-	while (lvl + 1 < l->levels && l->shift[lvl + 1] <= shift)
-		lvl++;
-	return lvl;
+	return l->level_of[shift];
 }
 
-static inline enum ledger_state ledger_state(const struct ledger_node *node,
-					     unsigned int slot)
+static inline unsigned long ledger_low(const struct ledger *l, unsigned int lvl,
+				       const struct ledger_node *node, unsigned int w)
 {
-	const unsigned long *w = &node->bits[2 * BIT_WORD(slot)];
-	unsigned int bit = slot % BITS_PER_LONG;
+	return node->bits[w << l->level[lvl].wide];
+}
 
-	return ((w[0] >> bit) & 1) | (((w[1] >> bit) & 1) << 1);
+static inline unsigned long ledger_high(const struct ledger *l, unsigned int lvl,
+					const struct ledger_node *node, unsigned int w)
+{
+	return l->level[lvl].wide ? node->bits[2 * w + 1] : 0;
+}
+
+static inline enum ledger_state ledger_state(const struct ledger *l,
+					     const struct ledger_node *node,
+					     unsigned int lvl, unsigned int slot)
+{
+	unsigned int w = BIT_WORD(slot), bit = slot % BITS_PER_LONG;
+
+	return ((ledger_low(l, lvl, node, w) >> bit) & 1) |
+	       (((ledger_high(l, lvl, node, w) >> bit) & 1) << 1);
 }
 
 /* The bits of slots a to b that are in word w */
@@ -224,54 +323,62 @@ static inline unsigned long ledger_mask(unsigned int w, unsigned int a,
 	return mask;
 }
 
-static inline struct ledger_node ***ledger_groups(const struct ledger *l,
-						  struct ledger_node *node)
+/* The same where a and b are in one word */
+static inline unsigned long ledger_short_mask(unsigned int a, unsigned int b)
 {
-	return (struct ledger_node ***)&node->bits[2 * ledger_words(l, node->lvl)];
+	return (~0UL >> (BITS_PER_LONG - 1 - (b - a))) << (a % BITS_PER_LONG);
 }
 
+static inline struct ledger_node ***ledger_groups(const struct ledger *l,
+						  struct ledger_node *node,
+						  unsigned int lvl)
+{
+	return (struct ledger_node ***)&node->bits[l->level[lvl].groups];
+}
+
+/* NULL if the slot is not a table */
 static inline struct ledger_node *ledger_child(const struct ledger *l,
 					       struct ledger_node *node,
-					       unsigned int slot)
+					       unsigned int lvl, unsigned int slot)
 {
 	struct ledger_node **group;
 
-	group = ledger_groups(l, node)[slot >> LEDGER_GROUP_BITS];
+	group = ledger_groups(l, node, lvl)[slot >> LEDGER_GROUP_BITS];
 	return group ? group[slot % LEDGER_GROUP] : NULL;
+}
+
+static size_t ledger_node_size(const struct ledger *l, unsigned int lvl)
+{
+	size_t words = ledger_words(l, lvl) << l->level[lvl].wide;
+
+	if (lvl)
+		words += DIV_ROUND_UP(ledger_slots(l, lvl), LEDGER_GROUP);
+	/* A node on its way out needs two: see ledger_discard() */
+	return max_t(size_t, words, 2) * sizeof(long);
 }
 
 static struct ledger_node *ledger_alloc_node(const struct ledger *l,
 					     unsigned int lvl, gfp_t gfp)
 {
-	size_t size = sizeof(struct ledger_node);
-	struct ledger_node *node;
-
-	size += 2 * ledger_words(l, lvl) * sizeof(long);
-	if (lvl)
-		size += DIV_ROUND_UP(ledger_slots(l, lvl), LEDGER_GROUP) *
-			sizeof(void *);
-
-	node = kzalloc(size, gfp | __GFP_NOWARN);
-	if (node)
-		node->lvl = lvl;
-	return node;
+	return kzalloc(ledger_node_size(l, lvl), gfp | __GFP_NOWARN);
 }
 
 /* Free a node that nothing points to any more, with all below it */
-static void ledger_free_tree(const struct ledger *l, struct ledger_node *node)
+static void ledger_free_tree(const struct ledger *l, struct ledger_node *node,
+			     unsigned int lvl)
 {
 	unsigned int i, j, groups;
 	struct ledger_node **group;
 
-	if (node->lvl) {
-		groups = DIV_ROUND_UP(ledger_slots(l, node->lvl), LEDGER_GROUP);
+	if (lvl) {
+		groups = DIV_ROUND_UP(ledger_slots(l, lvl), LEDGER_GROUP);
 		for (i = 0; i < groups; i++) {
-			group = ledger_groups(l, node)[i];
+			group = ledger_groups(l, node, lvl)[i];
 			if (!group)
 				continue;
 			for (j = 0; j < LEDGER_GROUP; j++)
 				if (group[j])
-					ledger_free_tree(l, group[j]);
+					ledger_free_tree(l, group[j], lvl - 1);
 			kfree(group);
 		}
 	}
@@ -279,22 +386,73 @@ static void ledger_free_tree(const struct ledger *l, struct ledger_node *node)
 }
 
 /* The states of a node on its way out are not needed: they make the list */
-static inline void ledger_discard(struct ledger_garbage *g,
-				  struct ledger_node *node)
+static inline void ledger_discard(struct ledger *l, struct ledger_garbage *g,
+				  struct ledger_node *node, unsigned int lvl)
+	__must_hold(&l->lock)
 {
+	unsigned int i;
+
+	for (i = 0; i <= lvl; i++)
+		l->hot[i] = LEDGER_NOWHERE;
+	if (!lvl && l->stashed < LEDGER_STASH) {
+		memset(node, 0, ledger_node_size(l, 0));
+		node->bits[0] = (unsigned long)l->stash;
+		l->stash = node;
+		l->stashed++;
+		return;
+	}
 	node->bits[0] = (unsigned long)g->head;
+	node->bits[1] = lvl;
 	g->head = node;
+}
+
+static void ledger_free_garbage(const struct ledger *l, struct ledger_garbage *g)
+{
+	struct ledger_node *node;
+	unsigned int lvl;
+
+	while (g->head) {
+		node = g->head;
+		g->head = (struct ledger_node *)node->bits[0];
+		lvl = node->bits[1];
+		ledger_free_tree(l, node, lvl);
+	}
 }
 
 static inline void ledger_empty_garbage(const struct ledger *l,
 					struct ledger_garbage *g)
 {
-	struct ledger_node *node;
+	if (unlikely(g->head))
+		ledger_free_garbage(l, g);
+}
 
-	while (unlikely(g->head)) {
-		node = g->head;
-		g->head = (struct ledger_node *)node->bits[0];
-		ledger_free_tree(l, node);
+/* Does a page size make runs in this level? */
+static bool ledger_has_runs(const struct ledger *l, unsigned int lvl,
+			    unsigned long pgsizes)
+{
+	unsigned int low = l->level[lvl].shift + 1, high = l->level[lvl + 1].shift;
+
+	if (low >= high || low >= BITS_PER_LONG)
+		return false;
+	return pgsizes & GENMASK(min_t(unsigned int, high, BITS_PER_LONG) - 1, low);
+}
+
+/* What follows from where the levels are */
+static void ledger_set_geometry(struct ledger *l, unsigned long pgsizes)
+{
+	unsigned int lvl, shift;
+
+	for (lvl = 0; lvl < l->levels; lvl++) {
+		struct ledger_level *level = &l->level[lvl];
+
+		level->last = BIT(level[1].shift - level->shift) - 1;
+		level->wide = lvl || ledger_has_runs(l, lvl, pgsizes);
+		level->groups = 2 * ledger_words(l, lvl);
+	}
+	for (shift = 0, lvl = 0; shift < ARRAY_SIZE(l->level_of); shift++) {
+		while (lvl + 1 < l->levels && l->level[lvl + 1].shift <= shift)
+			lvl++;
+		l->level_of[shift] = lvl;
 	}
 }
 
@@ -313,14 +471,15 @@ static int ledger_set_levels(struct ledger *l, unsigned long pgsizes,
 	while (shift < bits) {
 		if (l->levels == LEDGER_MAX_LEVELS)
 			return -EINVAL;
-		l->shift[l->levels++] = shift;
+		l->level[l->levels++].shift = shift;
 		for (next = shift + LEDGER_MAX_RUN_BITS + 1;
 		     next < shift + wide && next < BITS_PER_LONG; next++)
 			if (pgsizes & BIT(next))
 				break;
 		shift = min(shift + wide, next);
 	}
-	l->shift[l->levels] = bits;
+	l->level[l->levels].shift = bits;
+	ledger_set_geometry(l, pgsizes);
 	return 0;
 }
 
@@ -336,6 +495,7 @@ static int ledger_set_levels(struct ledger *l, unsigned long pgsizes,
 static int ledger_init(struct ledger *l, unsigned long pgsizes,
 		       unsigned int bits) __context_unsafe(/* not yet shared */)
 {
+	unsigned int i;
 	int err;
 
 	err = ledger_set_levels(l, pgsizes, bits);
@@ -343,9 +503,19 @@ static int ledger_init(struct ledger *l, unsigned long pgsizes,
 		return err;
 
 	spin_lock_init(&l->lock);
-	INIT_LIST_HEAD(&l->claims);
+	INIT_LIST_HEAD(&l->more);
 	l->mapped = 0;
+	l->stash = NULL;
+	l->stashed = 0;
+	l->end = l->ops;
+	for (i = 0; i < LEDGER_OPS; i++)
+		l->ops[i].stage = LEDGER_IDLE;
 	l->root = ledger_alloc_node(l, l->levels - 1, GFP_KERNEL);
+	for (i = 0; i < l->levels; i++)
+		l->hot[i] = LEDGER_NOWHERE;
+	l->hot[l->levels - 1] = (struct ledger_hot){
+		.span = ledger_node_mask(l, l->levels - 1), .node = l->root
+	};
 	return l->root ? 0 : -ENOMEM;
 }
 
@@ -357,70 +527,125 @@ static int ledger_init(struct ledger *l, unsigned long pgsizes,
  */
 static void ledger_destroy(struct ledger *l) __context_unsafe(/* no longer shared */)
 {
-	ledger_free_tree(l, l->root);
+	struct ledger_node *node;
+
+	ledger_free_tree(l, l->root, l->levels - 1);
 	l->root = NULL;
+	while ((node = l->stash)) {
+		l->stash = (struct ledger_node *)node->bits[0];
+		kfree(node);
+	}
 }
 
 /* --- runs of slots within one node -------------------------------------- */
 
 /* Is any slot from a to b not free? */
-static bool ledger_any_used(const struct ledger_node *node, unsigned int a,
-			    unsigned int b)
+static inline bool ledger_any_used(const struct ledger *l,
+				   const struct ledger_node *node, unsigned int lvl,
+				   unsigned int a, unsigned int b)
 {
 	unsigned int w;
 
 	for (w = BIT_WORD(a); w <= BIT_WORD(b); w++)
-		if ((node->bits[2 * w] | node->bits[2 * w + 1]) &
+		if ((ledger_low(l, lvl, node, w) | ledger_high(l, lvl, node, w)) &
 		    ledger_mask(w, a, b))
 			return true;
 	return false;
 }
 
-/* Record leaves of 2^run slots from a to b, all of them free until now */
-static void ledger_set(struct ledger_node *node, unsigned int a,
-		       unsigned int b, unsigned int run)
+static inline bool ledger_is_empty(const struct ledger *l,
+				   const struct ledger_node *node, unsigned int lvl)
 {
-	/* One bit in every 2^run; runs are aligned to their size */
-	unsigned long starts = ~0UL / (BIT(1U << run) - 1);
+	unsigned int w, words = ledger_words(l, lvl) << l->level[lvl].wide;
+
+	for (w = 0; w < words; w++)
+		if (node->bits[w])
+			return false;
+	return true;
+}
+
+/* Are slots a to b leaves, and neither end inside one? */
+static inline bool ledger_all_leaves(const struct ledger *l,
+				     const struct ledger_node *node, unsigned int lvl,
+				     unsigned int a, unsigned int b)
+{
+	unsigned int wide = l->level[lvl].wide, w;
+
+	if (likely(BIT_WORD(a) == BIT_WORD(b))) {
+		if (~node->bits[BIT_WORD(a) << wide] & ledger_short_mask(a, b))
+			return false;
+	} else {
+		for (w = BIT_WORD(a); w <= BIT_WORD(b); w++)
+			if (~node->bits[w << wide] & ledger_mask(w, a, b))
+				return false;
+	}
+	if (!wide)
+		return true;
+	return ledger_state(l, node, lvl, a) == LEDGER_START &&
+	       (b == l->level[lvl].last ||
+		ledger_state(l, node, lvl, b + 1) != LEDGER_CONT);
+}
+
+/* Record leaves of 2^run slots from a to b, all of them free until now */
+static inline void ledger_set(const struct ledger *l, struct ledger_node *node,
+			      unsigned int lvl, unsigned int a, unsigned int b,
+			      unsigned int run)
+{
+	unsigned int wide = l->level[lvl].wide, w;
 	unsigned long mask;
+
+	for (w = BIT_WORD(a); w <= BIT_WORD(b); w++) {
+		mask = ledger_mask(w, a, b);
+		node->bits[w << wide] |= mask;
+		/* All but one bit in every 2^run; runs are aligned to their size */
+		if (unlikely(run))
+			node->bits[2 * w + 1] |= mask & ~(~0UL / (BIT(1U << run) - 1));
+	}
+}
+
+/* Let the children of these slots of word w, which are free now, go */
+static void ledger_drop_children(struct ledger *l, struct ledger_node *node,
+				 unsigned int lvl, unsigned int w,
+				 unsigned long tables, struct ledger_garbage *g)
+	__must_hold(&l->lock)
+{
+	unsigned long left = node->bits[2 * w + 1] & ~node->bits[2 * w];
+	struct ledger_node ***group;
+	unsigned int bit;
+
+	BUILD_BUG_ON(BITS_PER_LONG % LEDGER_GROUP);
+	for (; tables; tables &= tables - 1) {
+		bit = __ffs(tables);
+		group = &ledger_groups(l, node, lvl)[(w * BITS_PER_LONG + bit) >>
+						     LEDGER_GROUP_BITS];
+		ledger_discard(l, g, (*group)[bit % LEDGER_GROUP], lvl - 1);
+		(*group)[bit % LEDGER_GROUP] = NULL;
+		if (!((left | (tables & (tables - 1))) &
+		      (GENMASK(LEDGER_GROUP - 1, 0) << (bit & ~(LEDGER_GROUP - 1))))) {
+			kfree(*group);
+			*group = NULL;
+		}
+	}
+}
+
+/* Slots a to b become free; the children of those that have any go */
+static inline void ledger_reset(struct ledger *l, struct ledger_node *node,
+				unsigned int lvl, unsigned int a, unsigned int b,
+				struct ledger_garbage *g) __must_hold(&l->lock)
+{
+	unsigned long mask, *bits, tables;
 	unsigned int w;
 
 	for (w = BIT_WORD(a); w <= BIT_WORD(b); w++) {
 		mask = ledger_mask(w, a, b);
-		node->bits[2 * w] |= mask;
-		if (run)
-			node->bits[2 * w + 1] |= mask & ~starts;
-	}
-	node->used += b - a + 1;
-}
-
-/* Slots a to b become free; the children of those that have any go */
-static void ledger_reset(const struct ledger *l, struct ledger_node *node,
-			 unsigned int a, unsigned int b,
-			 struct ledger_garbage *g)
-{
-	unsigned long mask, *bits, tables;
-	unsigned int w, slot;
-	struct ledger_node ***group;
-
-	for (w = BIT_WORD(a); w <= BIT_WORD(b); w++) {
-		mask = ledger_mask(w, a, b);
-		bits = &node->bits[2 * w];
-		tables = bits[1] & ~bits[0] & mask;
-		node->used -= hweight_long((bits[0] | bits[1]) & mask);
-		bits[0] &= ~mask;
-		bits[1] &= ~mask;
-
-		for (; unlikely(tables); tables &= tables - 1) {
-			slot = w * BITS_PER_LONG + __ffs(tables);
-			group = &ledger_groups(l, node)[slot >> LEDGER_GROUP_BITS];
-			ledger_discard(g, (*group)[slot % LEDGER_GROUP]);
-			(*group)[slot % LEDGER_GROUP] = NULL;
-			if (!memchr_inv(*group, 0, LEDGER_GROUP * sizeof(**group))) {
-				kfree(*group);
-				*group = NULL;
-			}
+		bits = &node->bits[w << l->level[lvl].wide];
+		if (l->level[lvl].wide) {
+			tables = bits[1] & ~bits[0] & mask;
+			bits[1] &= ~mask;
+			if (unlikely(tables))
+				ledger_drop_children(l, node, lvl, w, tables, g);
 		}
+		bits[0] &= ~mask;
 	}
 }
 
@@ -429,6 +654,7 @@ static void ledger_reset(const struct ledger *l, struct ledger_node *node,
 /**
  * struct ledger_piece - Part of a range that one node can answer for.
  * @node: The node.
+ * @lvl: Its level.
  * @a: First slot.
  * @b: Last slot.
  * @whole: The range covers the slots whole; else it covers part of slot @a,
@@ -437,6 +663,7 @@ static void ledger_reset(const struct ledger *l, struct ledger_node *node,
  */
 struct ledger_piece {
 	struct ledger_node *node;
+	unsigned int lvl;
 	unsigned int a;
 	unsigned int b;
 	bool whole;
@@ -444,88 +671,155 @@ struct ledger_piece {
 };
 
 /* The last slot before the next table, but not behind b */
-static unsigned int ledger_before_table(const struct ledger_node *node,
-					unsigned int a, unsigned int b)
+static unsigned int ledger_before_table(const struct ledger *l,
+					const struct ledger_node *node,
+					unsigned int lvl, unsigned int a,
+					unsigned int b)
 {
-	while (a < b && ledger_state(node, a + 1) != LEDGER_TABLE)
+	while (a < b && ledger_state(l, node, lvl, a + 1) != LEDGER_TABLE)
 		a++;
 	return a;
+}
+
+static void ledger_end_piece(const struct ledger *l, u64 first, u64 last,
+			     unsigned int uncut, struct ledger_piece *p)
+{
+	u64 mask = ledger_slot_mask(l, p->lvl), n;
+
+	p->a = ledger_slot(l, first, p->lvl);
+	p->b = p->a;
+	p->last = min(last, first | mask);
+	p->whole = !(first & mask) && last - first >= mask;
+	if (!p->whole)
+		return;
+	n = (last - first - mask) >> l->level[p->lvl].shift;
+	p->b = min_t(u64, p->a + n, l->level[p->lvl].last);
+	if (p->lvl > uncut)
+		p->b = ledger_before_table(l, p->node, p->lvl, p->a, p->b);
+	p->last = first + ((u64)(p->b - p->a) << l->level[p->lvl].shift) + mask;
 }
 
 /*
  * Cut the first piece off the range from first to last. Slots with a node of
  * their own are cut up, unless they are whole and their level is at most this.
  */
-static void ledger_cut_piece(const struct ledger *l, u64 first, u64 last,
+static void ledger_cut_piece(struct ledger *l, u64 first, u64 last,
 			     unsigned int uncut, struct ledger_piece *p)
 	__must_hold(&l->lock)
 {
-	struct ledger_node *node = l->root;
-	u64 mask, n;
+	struct ledger_node *child = l->root;
+	struct ledger_hot *hot = l->hot;
+	unsigned int lvl = l->levels;
+	u64 mask;
 
-	for (;;) {
-		mask = ledger_slot_mask(l, node->lvl);
-		p->a = ledger_slot(l, first, node->lvl);
-		p->whole = !(first & mask) && last - first >= mask;
-		if ((p->whole && node->lvl <= uncut) ||
-		    ledger_state(node, p->a) != LEDGER_TABLE)
+	/* Less than a node's worth can only be where it is */
+	if (first - hot->first <= hot->span && hot->node &&
+	    (first != hot->first || last - first < hot->span)) {
+		p->node = hot->node;
+		p->lvl = 0;
+		ledger_end_piece(l, first, last, uncut, p);
+		return;
+	}
+	do {
+		p->node = child;
+		lvl--;
+		mask = ledger_slot_mask(l, lvl);
+		if (!lvl || (lvl <= uncut && !(first & mask) && last - first >= mask))
 			break;
-		node = ledger_child(l, node, p->a);
-	}
+		child = ledger_child(l, p->node, lvl, ledger_slot(l, first, lvl));
+	} while (child);
+	if (!lvl)
+		*hot = (struct ledger_hot){
+			.first = first & ~ledger_node_mask(l, 0),
+			.span = ledger_node_mask(l, 0), .node = p->node
+		};
+	p->lvl = lvl;
+	ledger_end_piece(l, first, last, uncut, p);
+}
 
-	p->node = node;
-	p->b = p->a;
-	p->last = min(last, first | mask);
-	if (p->whole) {
-		n = (last - first - mask) >> l->shift[node->lvl];
-		p->b = min_t(u64, p->a + n, ledger_slots(l, node->lvl) - 1);
-		if (node->lvl > uncut)
-			p->b = ledger_before_table(node, p->a, p->b);
-		p->last = first + ((u64)(p->b - p->a) << l->shift[node->lvl]) + mask;
-	}
+static struct ledger_node *ledger_descend(struct ledger *l, u64 off, unsigned int lvl)
+	__must_hold(&l->lock)
+{
+	struct ledger_node *node = l->root;
+	unsigned int i;
+
+	for (i = l->levels - 1; node && i > lvl; i--)
+		node = ledger_child(l, node, i, ledger_slot(l, off, i));
+	return node;
+}
+
+static noinline bool ledger_heat(struct ledger *l, u64 off, unsigned int lvl)
+	__must_hold(&l->lock)
+{
+	struct ledger_node *node = ledger_descend(l, off, lvl);
+	u64 span = ledger_node_mask(l, lvl);
+
+	if (node)
+		l->hot[lvl] = (struct ledger_hot){
+			.first = off & ~span, .span = span, .node = node
+		};
+	return node;
+}
+
+/* Is the range all in the one node, and a whole number of pieces of this size? */
+static __always_inline bool ledger_fits(const struct ledger_hot *hot, u64 first,
+					u64 last, unsigned int shift)
+{
+	return first - hot->first <= hot->span && last - hot->first <= hot->span &&
+	       !((first | (last + 1)) & (BIT_ULL(shift) - 1));
+}
+
+/* The same, with the node found first if need be */
+static __always_inline bool ledger_find_node(struct ledger *l, u64 first, u64 last,
+					     unsigned int lvl, unsigned int shift)
+	__must_hold(&l->lock)
+{
+	if (likely(ledger_fits(&l->hot[lvl], first, last, shift)))
+		return true;
+	return ledger_heat(l, first, lvl) && ledger_fits(&l->hot[lvl], first, last, shift);
 }
 
 /* Take empty nodes out of the tree, from the one of this level upwards */
 static void ledger_prune(struct ledger *l, u64 off, unsigned int lvl,
 			 struct ledger_garbage *g) __must_hold(&l->lock)
 {
-	struct ledger_node *path[LEDGER_MAX_LEVELS];
-	struct ledger_node *node = l->root;
-	unsigned int slot;
+	struct ledger_node *path[LEDGER_MAX_LEVELS] __uninitialized;
+	unsigned int slot, i = l->levels - 1;
 
-	path[node->lvl] = node;
-	while (node->lvl > lvl) {
-		node = ledger_child(l, node, ledger_slot(l, off, node->lvl));
-		path[node->lvl] = node;
-	}
-	while (node != l->root && !node->used && !node->pins) {
-		node = path[node->lvl + 1];
-		slot = ledger_slot(l, off, node->lvl);
-		ledger_reset(l, node, slot, slot, g);
+	path[i] = l->root;
+	for (; i > lvl; i--)
+		path[i - 1] = ledger_child(l, path[i], i, ledger_slot(l, off, i));
+	while (lvl + 1 < l->levels && ledger_is_empty(l, path[lvl], lvl)) {
+		lvl++;
+		slot = ledger_slot(l, off, lvl);
+		ledger_reset(l, path[lvl], lvl, slot, slot, g);
 	}
 }
 
+/* Slots that begin with a have become free */
 static inline void ledger_prune_if_empty(struct ledger *l, u64 off,
-					 struct ledger_node *node,
-					 struct ledger_garbage *g)
+					 struct ledger_node *node, unsigned int lvl,
+					 unsigned int a, struct ledger_garbage *g)
 	__must_hold(&l->lock)
 {
-	if (unlikely(!node->used && !node->pins))
-		ledger_prune(l, off, node->lvl, g);
+	unsigned int w = BIT_WORD(a);
+
+	if (unlikely(!(ledger_low(l, lvl, node, w) | ledger_high(l, lvl, node, w))))
+		ledger_prune(l, off, lvl, g);
 }
 
 /* Everything from first to last becomes free */
 static void ledger_clear(struct ledger *l, u64 first, u64 last,
 			 struct ledger_garbage *g) __must_hold(&l->lock)
 {
-	struct ledger_piece p;
+	struct ledger_piece p __uninitialized;
 	u64 pos = first;
 
 	for (;;) {
 		ledger_cut_piece(l, pos, last, LEDGER_MAX_LEVELS, &p);
 		if (p.whole) {
-			ledger_reset(l, p.node, p.a, p.b, g);
-			ledger_prune_if_empty(l, pos, p.node, g);
+			ledger_reset(l, p.node, p.lvl, p.a, p.b, g);
+			ledger_prune_if_empty(l, pos, p.node, p.lvl, p.a, g);
 		}
 		if (p.last == last)
 			return;
@@ -538,57 +832,49 @@ static void ledger_clear(struct ledger *l, u64 first, u64 last,
  * lowest level that has leaves.
  */
 static bool ledger_full(const struct ledger *l, struct ledger_node *node,
-			unsigned int a, unsigned int b, unsigned int *lowest)
+			unsigned int lvl, unsigned int a, unsigned int b,
+			unsigned int *lowest)
 {
 	unsigned long mask, lo, hi, tables;
 	struct ledger_node *child;
-	unsigned int w;
+	unsigned int w, i;
 
 	for (w = BIT_WORD(a); w <= BIT_WORD(b); w++) {
 		mask = ledger_mask(w, a, b);
-		lo = node->bits[2 * w];
-		hi = node->bits[2 * w + 1];
+		lo = ledger_low(l, lvl, node, w);
+		hi = ledger_high(l, lvl, node, w);
 		if (~(lo | hi) & mask)
 			return false;
 		if (lo & mask)
-			*lowest = min_t(unsigned int, *lowest, node->lvl);
+			*lowest = min(*lowest, lvl);
 
 		for (tables = hi & ~lo & mask; tables; tables &= tables - 1) {
-			child = ledger_child(l, node, w * BITS_PER_LONG + __ffs(tables));
-			if (child->used != ledger_slots(l, 0))
-				return false;
+			child = ledger_child(l, node, lvl,
+					     w * BITS_PER_LONG + __ffs(tables));
+			for (i = 0; i < ledger_words(l, 0); i++)
+				if (~ledger_low(l, 0, child, i) &
+				    ledger_mask(i, 0, l->level[0].last))
+					return false;
 			*lowest = 0;
 		}
 	}
 	return true;
 }
 
-static int ledger_check_claims(const struct ledger *l, u64 first, u64 last)
+/* Nothing in the range may be mapped */
+static int ledger_check_free(struct ledger *l, u64 first, u64 last)
 	__must_hold(&l->lock)
 {
-	const struct ledger_claim *c;
-
-	list_for_each_entry(c, &l->claims, list)
-		if (c->first <= last && first <= c->last)
-			return -EBUSY;
-	return 0;
-}
-
-/* Nothing in the range may be mapped. Gives the first piece */
-static int ledger_check_free(const struct ledger *l, u64 first, u64 last,
-			     struct ledger_piece *head) __must_hold(&l->lock)
-{
-	struct ledger_piece next, *p = head;
+	struct ledger_piece p __uninitialized;
 	u64 pos = first;
 
 	for (;;) {
-		ledger_cut_piece(l, pos, last, LEDGER_MAX_LEVELS, p);
-		if (ledger_any_used(p->node, p->a, p->b))
+		ledger_cut_piece(l, pos, last, LEDGER_MAX_LEVELS, &p);
+		if (ledger_any_used(l, p.node, p.lvl, p.a, p.b))
 			return -EEXIST;
-		if (p->last == last)
+		if (p.last == last)
 			return 0;
-		pos = p->last + 1;
-		p = &next;
+		pos = p.last + 1;
 	}
 }
 
@@ -597,16 +883,15 @@ static int ledger_check_leaves(const struct ledger *l,
 			       const struct ledger_piece *p,
 			       unsigned int *lowest)
 {
-	unsigned int next = p->b + 1;
-
 	if (!p->whole)
-		return ledger_state(p->node, p->a) == LEDGER_FREE ? -ENOENT : -ENOTBLK;
-	if (!ledger_full(l, p->node, p->a, p->b, lowest))
+		return ledger_state(l, p->node, p->lvl, p->a) == LEDGER_FREE ?
+		       -ENOENT : -ENOTBLK;
+	if (!ledger_full(l, p->node, p->lvl, p->a, p->b, lowest))
 		return -ENOENT;
-	if (ledger_state(p->node, p->a) == LEDGER_CONT)
+	if (ledger_state(l, p->node, p->lvl, p->a) == LEDGER_CONT)
 		return -ENOTBLK;
-	if (next < ledger_slots(l, p->node->lvl) &&
-	    ledger_state(p->node, next) == LEDGER_CONT)
+	if (p->b < l->level[p->lvl].last &&
+	    ledger_state(l, p->node, p->lvl, p->b + 1) == LEDGER_CONT)
 		return -ENOTBLK;
 	return 0;
 }
@@ -615,10 +900,10 @@ static int ledger_check_leaves(const struct ledger *l,
  * The range must be one or more consecutive leaves, none of them cut. Looks at
  * the part from *pos on until it has had enough, and then says -EAGAIN.
  */
-static int ledger_check_mapped(const struct ledger *l, u64 *pos, u64 last,
+static int ledger_check_mapped(struct ledger *l, u64 *pos, u64 last,
 			       unsigned int *lowest) __must_hold(&l->lock)
 {
-	struct ledger_piece p;
+	struct ledger_piece p __uninitialized;
 	unsigned int seen = 0;
 	int err;
 
@@ -628,54 +913,66 @@ static int ledger_check_mapped(const struct ledger *l, u64 *pos, u64 last,
 		if (err || p.last == last)
 			return err;
 		*pos = p.last + 1;
-		seen += p.node->lvl ? p.b - p.a + 1 : 1;
+		seen += p.lvl ? p.b - p.a + 1 : 1;
 	}
 	return -EAGAIN;
+}
+
+/* The lowest node that describes the byte, and its slot there */
+static struct ledger_node *ledger_lowest(const struct ledger *l, u64 off,
+					 unsigned int *lvl, unsigned int *slot)
+	__must_hold(&l->lock)
+{
+	struct ledger_node *node, *child = l->root;
+
+	*lvl = l->levels;
+	do {
+		node = child;
+		--*lvl;
+		*slot = ledger_slot(l, off, *lvl);
+		child = *lvl ? ledger_child(l, node, *lvl, *slot) : NULL;
+	} while (child);
+	return node;
 }
 
 /* The leaf that holds this byte */
 static int ledger_find_leaf(const struct ledger *l, u64 off, u64 *first,
 			    u64 *last) __must_hold(&l->lock)
 {
-	struct ledger_node *node = l->root;
-	unsigned int a, b;
+	struct ledger_node *node;
+	unsigned int lvl, a, b;
 	u64 mask;
 
-	for (;;) {
-		a = ledger_slot(l, off, node->lvl);
-		if (ledger_state(node, a) != LEDGER_TABLE)
-			break;
-		node = ledger_child(l, node, a);
-	}
-	if (ledger_state(node, a) == LEDGER_FREE)
+	node = ledger_lowest(l, off, &lvl, &a);
+	if (ledger_state(l, node, lvl, a) == LEDGER_FREE)
 		return -ENOENT;
 
 	b = a;
-	while (ledger_state(node, a) == LEDGER_CONT)
+	while (ledger_state(l, node, lvl, a) == LEDGER_CONT)
 		a--;
-	while (b + 1 < ledger_slots(l, node->lvl) &&
-	       ledger_state(node, b + 1) == LEDGER_CONT)
+	while (b < l->level[lvl].last &&
+	       ledger_state(l, node, lvl, b + 1) == LEDGER_CONT)
 		b++;
 
-	mask = ledger_node_mask(l, node->lvl);
-	*first = (off & ~mask) | ((u64)a << l->shift[node->lvl]);
-	*last = ((off & ~mask) | ((u64)b << l->shift[node->lvl])) +
-		ledger_slot_mask(l, node->lvl);
+	mask = ledger_node_mask(l, lvl);
+	*first = (off & ~mask) | ((u64)a << l->level[lvl].shift);
+	*last = ((off & ~mask) | ((u64)b << l->level[lvl].shift)) +
+		ledger_slot_mask(l, lvl);
 	return 0;
 }
 
 /* The next slot behind a that may hold what is sought, or the number of slots */
 static unsigned int ledger_next_slot(const struct ledger *l,
 				     const struct ledger_node *node,
-				     unsigned int a, bool mapped)
+				     unsigned int lvl, unsigned int a, bool mapped)
 {
-	unsigned int slots = ledger_slots(l, node->lvl), w;
+	unsigned int slots = ledger_slots(l, lvl), w;
 	unsigned long lo, hi, found;
 
 	for (a++; a < slots; a = (w + 1) * BITS_PER_LONG) {
 		w = BIT_WORD(a);
-		lo = node->bits[2 * w];
-		hi = node->bits[2 * w + 1];
+		lo = ledger_low(l, lvl, node, w);
+		hi = ledger_high(l, lvl, node, w);
 		found = (mapped ? lo | hi : ~lo) & BITMAP_FIRST_WORD_MASK(a);
 		if (found)
 			return min_t(unsigned int, slots,
@@ -691,32 +988,200 @@ static unsigned int ledger_next_slot(const struct ledger *l,
 static int ledger_seek(const struct ledger *l, u64 *pos, u64 last, bool mapped)
 	__must_hold(&l->lock)
 {
+	unsigned int lvl, a, seen;
 	struct ledger_node *node;
-	unsigned int a, seen;
 	bool found;
 	u64 base;
 
 	for (seen = 0; seen < LEDGER_BREATH; seen++) {
-		node = l->root;
-		for (;;) {
-			a = ledger_slot(l, *pos, node->lvl);
-			if (ledger_state(node, a) != LEDGER_TABLE)
-				break;
-			node = ledger_child(l, node, a);
-		}
-		found = ledger_state(node, a) != LEDGER_FREE;
+		node = ledger_lowest(l, *pos, &lvl, &a);
+		found = ledger_state(l, node, lvl, a) != LEDGER_FREE;
 		if (found == mapped)
 			return 0;
 
-		base = *pos & ~ledger_node_mask(l, node->lvl);
-		a = ledger_next_slot(l, node, a, mapped);
+		base = *pos & ~ledger_node_mask(l, lvl);
+		a = ledger_next_slot(l, node, lvl, a, mapped);
 		/* The last byte before it, because the next may be 2^64 */
-		base += ((u64)a << l->shift[node->lvl]) - 1;
+		base += ((u64)a << l->level[lvl].shift) - 1;
 		if (base >= last)
 			return -ENOENT;
 		*pos = base + 1;
 	}
 	return -EAGAIN;
+}
+
+/* --- operations under way ------------------------------------------------- */
+
+static noinline void ledger_finish_slow(struct ledger *l, struct ledger_op *op,
+					struct ledger_garbage *g)
+	__must_hold(&l->lock)
+{
+	unsigned int a = ledger_slot(l, op->first, op->lvl);
+	unsigned int b = ledger_slot(l, op->last, op->lvl);
+
+	ledger_reset(l, op->node, op->lvl, a, b, g);
+	ledger_prune_if_empty(l, op->first, op->node, op->lvl, a, g);
+}
+
+/* Take out what an unmap that is over has left recorded */
+static inline void ledger_finish(struct ledger *l, struct ledger_op *op,
+				 struct ledger_garbage *g) __must_hold(&l->lock)
+{
+	unsigned int wide = l->level[op->lvl].wide;
+	unsigned long *bits, rest;
+
+	l->mapped -= op->last - op->first + 1;
+	op->stage = LEDGER_IDLE;
+	if (likely(op->mask)) {
+		bits = &op->node->bits[BIT_WORD(ledger_slot(l, op->first, op->lvl)) << wide];
+		rest = bits[0] &= ~op->mask;
+		if (wide)
+			rest |= bits[1] &= ~op->mask;
+		if (likely(rest))
+			return;
+	}
+	ledger_finish_slow(l, op, g);
+}
+
+static inline bool ledger_overlaps(const struct ledger_op *op, u64 first, u64 last)
+{
+	return op->first <= last && first <= op->last;
+}
+
+static bool ledger_overlaps_more(const struct ledger *l, u64 first, u64 last)
+	__must_hold(&l->lock)
+{
+	const struct ledger_claim *c;
+
+	list_for_each_entry(c, &l->more, list)
+		if (ledger_overlaps(&c->own, first, last))
+			return true;
+	return false;
+}
+
+/*
+ * Nobody may be mapping or unmapping part of the range. Takes out all that has
+ * been unmapped, so nothing may be looked up before. Sets *idle to a place for
+ * another operation, if there is one.
+ */
+static noinline int ledger_check_ops_slow(struct ledger *l, u64 first, u64 last,
+					  struct ledger_op **idle,
+					  struct ledger_garbage *g)
+	__must_hold(&l->lock)
+{
+	struct ledger_op *op, *end = l->ops;
+	enum ledger_stage stage;
+	int err = 0;
+
+	*idle = NULL;
+	for (op = l->ops; op < l->end; op++) {
+		/* Pairs with ledger_leave(): what its owner did is done */
+		stage = smp_load_acquire(&op->stage);
+		if (stage == LEDGER_UNMAPPED) {
+			ledger_finish(l, op, g);
+			stage = LEDGER_IDLE;
+		}
+		if (stage == LEDGER_IDLE) {
+			*idle = *idle ?: op;
+			continue;
+		}
+		end = op + 1;
+		if (ledger_overlaps(op, first, last))
+			err = -EBUSY;
+	}
+	l->end = end;
+	if (!*idle && end < l->ops + LEDGER_OPS)
+		*idle = end;
+	if (unlikely(!list_empty(&l->more)) && ledger_overlaps_more(l, first, last))
+		err = -EBUSY;
+	return err;
+}
+
+static __always_inline int ledger_check_ops(struct ledger *l, u64 first, u64 last,
+					    struct ledger_op **idle,
+					    struct ledger_garbage *g)
+	__must_hold(&l->lock)
+{
+	enum ledger_stage stage;
+
+	/* One thread at a time comes back to the same place */
+	if (unlikely(l->end > l->ops + 1))
+		goto slow;
+	/* Pairs with ledger_leave() */
+	stage = smp_load_acquire(&l->ops[0].stage);
+	if (stage == LEDGER_UNMAPPED)
+		ledger_finish(l, &l->ops[0], g);
+	else if (unlikely(stage != LEDGER_IDLE))
+		goto slow;
+	*idle = &l->ops[0];
+	return 0;
+slow:
+	return ledger_check_ops_slow(l, first, last, idle, g);
+}
+
+static int ledger_check_claims(struct ledger *l, u64 first, u64 last,
+			       struct ledger_garbage *g) __must_hold(&l->lock)
+{
+	struct ledger_op *idle;
+
+	return ledger_check_ops(l, first, last, &idle, g);
+}
+
+/* Begin an operation, in a place that ledger_check_ops() found or the claim's own */
+static __always_inline struct ledger_op *
+ledger_enter(struct ledger *l, struct ledger_claim *c, struct ledger_op *idle,
+	     u64 first, u64 last, enum ledger_stage stage) __must_hold(&l->lock)
+{
+	struct ledger_op *op = idle;
+
+	if (unlikely(!op)) {
+		op = &c->own;
+		list_add(&c->list, &l->more);
+	} else if (op >= l->end) {
+		l->end = op + 1;
+	}
+	op->first = first;
+	op->last = last;
+	op->stage = stage;
+	c->op = op;
+	return op;
+}
+
+/* End an operation without the lock. False if that cannot be */
+static inline bool ledger_leave(struct ledger_claim *c, enum ledger_stage stage)
+{
+	if (unlikely(c->op == &c->own))
+		return false;
+	/* Pairs with ledger_check_ops(): what was done for the operation is done */
+	smp_store_release(&c->op->stage, stage);
+	return true;
+}
+
+static void ledger_leave_locked(struct ledger *l, struct ledger_claim *c)
+	__must_hold(&l->lock)
+{
+	if (c->op == &c->own)
+		list_del(&c->list);
+	c->op->stage = LEDGER_IDLE;
+}
+
+/* The next operation, of those in the array and on the list; NULL to begin */
+static const struct ledger_op *ledger_next_op(const struct ledger *l,
+					      const struct ledger_op *op)
+	__must_hold(&l->lock)
+{
+	const struct list_head *entry = l->more.next;
+
+	if (!op)
+		op = l->ops;
+	else if (op >= l->ops && op < l->end)
+		op++;
+	else
+		entry = container_of(op, struct ledger_claim, own)->list.next;
+
+	if (op >= l->ops && op < l->end)
+		return op;
+	return entry == &l->more ? NULL : &list_entry(entry, struct ledger_claim, list)->own;
 }
 
 /* --- nodes to write to ---------------------------------------------------- */
@@ -731,167 +1196,207 @@ static void ledger_free_spares(const struct ledger *l, struct ledger_spares *s)
 	}
 }
 
-/* Allocate what a path of nodes of levels from low to high takes */
+/* Allocate what a path of nodes down to this level lacks */
 static int ledger_fill_spares(const struct ledger *l, struct ledger_spares *s,
-			      unsigned int low, unsigned int high, gfp_t gfp)
+			      unsigned int low, const struct ledger_lack *lack,
+			      gfp_t gfp)
 {
 	unsigned int i;
 
-	for (i = low; i <= high; i++) {
+	for (i = low; i <= lack->high; i++) {
 		if (!s->node[i])
 			s->node[i] = ledger_alloc_node(l, i, gfp);
+		if (!s->node[i])
+			return -ENOMEM;
+		if (s->group[i] || (i == lack->high && !lack->group))
+			continue;
+		s->group[i] = kcalloc(LEDGER_GROUP, sizeof(*s->group[i]),
+				      gfp | __GFP_NOWARN);
 		if (!s->group[i])
-			s->group[i] = kcalloc(LEDGER_GROUP, sizeof(*s->group[i]),
-					      gfp | __GFP_NOWARN);
-		if (!s->node[i] || !s->group[i])
 			return -ENOMEM;
 	}
 	return 0;
 }
 
 static bool ledger_have_spares(const struct ledger_spares *s, unsigned int low,
-			       unsigned int high)
+			       const struct ledger_lack *lack)
 {
 	unsigned int i;
 
-	for (i = low; i <= high; i++)
-		if (!s->node[i] || !s->group[i])
+	for (i = low; i <= lack->high; i++)
+		if (!s->node[i] || (!s->group[i] && (i < lack->high || lack->group)))
 			return false;
 	return true;
 }
 
-static struct ledger_node *ledger_add_child(const struct ledger *l,
-					    struct ledger_node *node,
-					    unsigned int slot,
-					    struct ledger_spares *s)
+static void ledger_add_child(const struct ledger *l, struct ledger_node *node,
+			     unsigned int lvl, unsigned int slot,
+			     struct ledger_node *child, struct ledger_node ***spare)
 {
-	unsigned int lvl = node->lvl - 1;
-	struct ledger_node *child = s->node[lvl];
 	struct ledger_node ***group;
 
-	group = &ledger_groups(l, node)[slot >> LEDGER_GROUP_BITS];
+	group = &ledger_groups(l, node, lvl)[slot >> LEDGER_GROUP_BITS];
 	if (!*group) {
-		*group = s->group[lvl];
-		s->group[lvl] = NULL;
+		*group = *spare;
+		*spare = NULL;
 	}
 	(*group)[slot % LEDGER_GROUP] = child;
-	s->node[lvl] = NULL;
 	node->bits[2 * BIT_WORD(slot) + 1] |= BIT_MASK(slot);
-	node->used++;
+}
+
+/*
+ * Make the child for the slot from the spares, or without any from the stash.
+ * NULL if they do not suffice for all levels from there down to this one.
+ */
+static struct ledger_node *ledger_make_child(struct ledger *l, struct ledger_node *node,
+					     unsigned int lvl, unsigned int slot,
+					     unsigned int low, struct ledger_spares *s,
+					     struct ledger_lack *lack)
+	__must_hold(&l->lock)
+{
+	struct ledger_node *child, **none = NULL;
+
+	lack->mapped = ledger_state(l, node, lvl, slot) != LEDGER_FREE;
+	if (unlikely(lack->mapped))
+		return NULL;
+	lack->high = lvl - 1;
+	lack->group = !ledger_groups(l, node, lvl)[slot >> LEDGER_GROUP_BITS];
+	if (s) {
+		if (!ledger_have_spares(s, low, lack))
+			return NULL;
+		child = s->node[lvl - 1];
+		s->node[lvl - 1] = NULL;
+		ledger_add_child(l, node, lvl, slot, child, &s->group[lvl - 1]);
+	} else {
+		child = l->stash;
+		if (lvl != 1 || lack->group || !child)
+			return NULL;
+		l->stash = (struct ledger_node *)child->bits[0];
+		l->stashed--;
+		child->bits[0] = 0;
+		ledger_add_child(l, node, lvl, slot, child, &none);
+	}
 	return child;
 }
 
 /*
  * The node of this level that describes the offset. Where it does not exist yet
- * it is made from the spares; NULL if they do not suffice, and then *high is
- * the highest level of which one is missing.
+ * it is made; NULL if what there is for that does not suffice.
  */
 static struct ledger_node *ledger_get_node(struct ledger *l, u64 off,
 					   unsigned int lvl,
 					   struct ledger_spares *s,
-					   unsigned int *high)
+					   struct ledger_lack *lack)
 	__must_hold(&l->lock)
 {
 	struct ledger_node *node = l->root, *child;
-	unsigned int slot;
+	unsigned int slot, i;
 
-	while (node->lvl > lvl) {
-		slot = ledger_slot(l, off, node->lvl);
-		child = ledger_child(l, node, slot);
+	for (i = l->levels - 1; i > lvl; i--) {
+		slot = ledger_slot(l, off, i);
+		child = ledger_child(l, node, i, slot);
 		if (unlikely(!child)) {
-			*high = node->lvl - 1;
-			if (!s || !ledger_have_spares(s, lvl, *high))
+			child = ledger_make_child(l, node, i, slot, lvl, s, lack);
+			if (!child)
 				return NULL;
-			child = ledger_add_child(l, node, slot, s);
 		}
 		node = child;
 	}
 	return node;
 }
 
-/* Pin the nodes from pin_first on; goes on where it stopped for want of spares */
-static bool ledger_pin(struct ledger *l, struct ledger_claim *c, u64 last,
-		       struct ledger_spares *s, unsigned int *high)
-	__must_hold(&l->lock)
+/* Record leaves in slots a to b, if these are free */
+static __always_inline bool ledger_take(const struct ledger *l, struct ledger_node *node,
+					unsigned int lvl, unsigned int a,
+					unsigned int b, unsigned int run)
 {
-	u64 pos = c->pinned ? c->pin_last + 1 : c->pin_first;
-	u64 mask = ledger_node_mask(l, c->lvl);
-	struct ledger_node *node;
+	unsigned int wide = l->level[lvl].wide;
+	unsigned long *bits, mask;
 
-	for (;;) {
-		node = ledger_get_node(l, pos, c->lvl, s, high);
-		if (!node)
+	if (unlikely(run || BIT_WORD(a) != BIT_WORD(b))) {
+		if (ledger_any_used(l, node, lvl, a, b))
 			return false;
-		node->pins++;
-		c->node = c->pinned ? NULL : node;
-		c->pinned = true;
-		c->pin_last = pos | mask;
-		if (c->pin_last >= last)
-			return true;
-		pos = c->pin_last + 1;
+		ledger_set(l, node, lvl, a, b, run);
+		return true;
 	}
+	mask = ledger_short_mask(a, b);
+	bits = &node->bits[BIT_WORD(a) << wide];
+	if (unlikely((bits[0] | (wide ? bits[1] : 0)) & mask))
+		return false;
+	bits[0] |= mask;
+	return true;
 }
 
-static void ledger_unpin(struct ledger *l, struct ledger_claim *c,
-			 struct ledger_garbage *g) __must_hold(&l->lock)
-{
-	u64 pos = c->pin_first;
-	struct ledger_node *node;
-
-	while (c->pinned) {
-		node = c->node ?: ledger_get_node(l, pos, c->lvl, NULL, NULL);
-		node->pins--;
-		ledger_prune_if_empty(l, pos, node, g);
-		pos |= ledger_node_mask(l, c->lvl);
-		if (pos++ == c->pin_last)
-			c->pinned = false;
-	}
-	c->node = NULL;
-}
-
-/* Record what has been mapped since the last time */
-static void ledger_settle(struct ledger *l, struct ledger_claim *c)
+/*
+ * Record leaves from what is recorded already up to last, and on to the end of
+ * the node or the claim: 0, or -EEXIST, or -ENOMEM for want of nodes. Goes on
+ * where it stopped.
+ */
+static int ledger_mark(struct ledger *l, struct ledger_claim *c, u64 last,
+		       struct ledger_spares *s, struct ledger_lack *lack)
 	__must_hold(&l->lock)
 {
-	unsigned int run = c->mark_shift - l->shift[c->lvl];
+	unsigned int lvl = ledger_level(l, c->shift);
+	unsigned int run = c->shift - l->level[lvl].shift;
+	struct ledger_op *op = c->op;
 	struct ledger_node *node;
-	u64 pos, last, end;
+	u64 pos, end, size;
 
-	if (!c->mark_size)
-		return;
-	c->recorded += c->mark_size;
-	pos = c->mark_first;
-	last = pos + c->mark_size - 1;
-	c->mark_size = 0;
-
-	for (;;) {
-		node = c->node ?: ledger_get_node(l, pos, c->lvl, NULL, NULL);
-		end = min(last, pos | ledger_node_mask(l, c->lvl));
-		ledger_set(node, ledger_slot(l, pos, c->lvl),
-			   ledger_slot(l, end, c->lvl), run);
-		if (end == last)
-			return;
-		pos = end + 1;
+	while (c->marked <= last - c->first) {
+		pos = c->first + c->marked;
+		node = ledger_get_node(l, pos, lvl, s, lack);
+		if (!node)
+			return lack->mapped ? -EEXIST : -ENOMEM;
+		/* As many whole leaves as there is room for */
+		size = (op->last - pos + 1) & ~(BIT_ULL(c->shift) - 1);
+		end = min(pos + size - 1, pos | ledger_node_mask(l, lvl));
+		if (!ledger_take(l, node, lvl, ledger_slot(l, pos, lvl),
+				 ledger_slot(l, end, lvl), run))
+			return -EEXIST;
+		size = end - pos + 1;
+		c->marked += size;
+		op->counted += size;
+		l->mapped += size;
 	}
+	return 0;
+}
+
+/* Take out again what was recorded but for what has been mapped of it */
+static void ledger_unmark(struct ledger *l, struct ledger_claim *c, u64 mapped,
+			  struct ledger_garbage *g) __must_hold(&l->lock)
+{
+	u64 size = c->marked - mapped;
+
+	if (!size)
+		return;
+	ledger_clear(l, c->first + mapped, c->first + c->marked - 1, g);
+	c->marked = mapped;
+	c->op->counted -= size;
+	l->mapped -= size;
 }
 
 /* --- mapping -------------------------------------------------------------- */
 
-static int ledger_pin_slow(struct ledger *l, struct ledger_claim *c, u64 last,
-			   gfp_t gfp)
+static int ledger_mark_slow(struct ledger *l, struct ledger_claim *c, u64 last,
+			    struct ledger_lack *lack, gfp_t gfp)
 {
-	struct ledger_spares s = {};
-	unsigned int high = c->lvl;
+	unsigned int lvl = ledger_level(l, c->shift);
+	struct ledger_spares s __uninitialized;
+	unsigned int i;
 	unsigned long flags;
 	bool done;
 	int err;
 
+	for (i = 0; i < l->levels; i++) {
+		s.node[i] = NULL;
+		s.group[i] = NULL;
+	}
 	do {
-		err = ledger_fill_spares(l, &s, c->lvl, high, gfp);
+		err = ledger_fill_spares(l, &s, lvl, lack, gfp);
 		if (err)
 			break;
 		spin_lock_irqsave(&l->lock, flags);
-		done = ledger_pin(l, c, last, &s, &high);
+		done = !ledger_mark(l, c, last, &s, lack);
 		spin_unlock_irqrestore(&l->lock, flags);
 	} while (!done);
 
@@ -899,11 +1404,33 @@ static int ledger_pin_slow(struct ledger *l, struct ledger_claim *c, u64 last,
 	return err;
 }
 
+static noinline int ledger_move_window(struct ledger *l, struct ledger_claim *c,
+				       u64 first, u64 last, unsigned int shift,
+				       gfp_t gfp)
+{
+	struct ledger_garbage g = {};
+	struct ledger_lack lack;
+	unsigned long flags;
+	bool done;
+
+	spin_lock_irqsave(&l->lock, flags);
+	ledger_unmark(l, c, first - c->first, &g);
+	c->shift = shift;
+	done = !ledger_mark(l, c, last, NULL, &lack);
+	spin_unlock_irqrestore(&l->lock, flags);
+
+	ledger_empty_garbage(l, &g);
+	/* A map of terabytes passes here for each node it fills */
+	if (gfpflags_allow_blocking(gfp))
+		cond_resched();
+	return done ? 0 : ledger_mark_slow(l, c, last, &lack, gfp);
+}
+
 /**
- * ledger_window() - Make sure that leaves about to be mapped can be recorded.
+ * ledger_window() - Record leaves that are about to be mapped.
  * @l: The ledger.
  * @c: A claim by ledger_claim_map().
- * @first: First byte of the leaves, within the claim.
+ * @first: First byte of the leaves; what is before it in the claim is mapped.
  * @last: Their last byte.
  * @shift: log2 of their size.
  * @gfp: For nodes.
@@ -913,38 +1440,57 @@ static int ledger_pin_slow(struct ledger *l, struct ledger_claim *c, u64 last,
  * Context: Any; sleeps if @gfp allows it.
  * Return: 0 or -ENOMEM.
  */
-static int ledger_window(struct ledger *l, struct ledger_claim *c, u64 first,
-			 u64 last, unsigned int shift, gfp_t gfp)
+static __always_inline int ledger_window(struct ledger *l, struct ledger_claim *c,
+					 u64 first, u64 last, unsigned int shift,
+					 gfp_t gfp)
 {
-	unsigned int lvl = ledger_level(l, shift), high;
-	struct ledger_garbage g = {};
-	bool pinned, settled;
-	unsigned long flags;
-
-	pinned = c->pinned && c->lvl == lvl && c->pin_first <= first &&
-		 last <= c->pin_last;
-	settled = !c->mark_size || c->mark_shift == shift;
-	if (likely(pinned && settled)) {
-		c->mark_shift = shift;
+	if (likely(c->shift == shift && last - c->first < c->marked))
 		return 0;
-	}
+	return ledger_move_window(l, c, first, last, shift, gfp);
+}
 
-	spin_lock_irqsave(&l->lock, flags);
-	ledger_settle(l, c);
-	c->mark_shift = shift;
-	if (!pinned) {
-		ledger_unpin(l, c, &g);
-		c->lvl = lvl;
-		c->pin_first = first & ~ledger_node_mask(l, lvl);
-		pinned = ledger_pin(l, c, last, NULL, &high);
-	}
-	spin_unlock_irqrestore(&l->lock, flags);
+/*
+ * A range that is not all in one node that is there already. What of it can be
+ * recorded at once is, and the rest is looked at.
+ */
+static noinline int ledger_claim_free(struct ledger *l, struct ledger_claim *c,
+				      struct ledger_op *idle, u64 first, u64 last,
+				      struct ledger_garbage *g)
+	__must_hold(&l->lock)
+{
+	struct ledger_lack lack;
+	int err = -ENOMEM;
 
-	ledger_empty_garbage(l, &g);
-	/* A map of terabytes passes here for each node it fills */
-	if (gfpflags_allow_blocking(gfp))
-		cond_resched();
-	return pinned ? 0 : ledger_pin_slow(l, c, last, gfp);
+	ledger_enter(l, c, idle, first, last, LEDGER_MAPPING)->counted = 0;
+	c->marked = 0;
+	if (!((first | (last + 1)) & (BIT_ULL(c->shift) - 1)))
+		err = ledger_mark(l, c, last, NULL, &lack);
+	if (err == -ENOMEM)
+		err = ledger_check_free(l, first + c->marked, last);
+	if (err) {
+		ledger_unmark(l, c, 0, g);
+		ledger_leave_locked(l, c);
+	}
+	return err;
+}
+
+/* A range that is slots of one node */
+static __always_inline int ledger_claim_slots(struct ledger *l, struct ledger_claim *c,
+					      struct ledger_op *idle, u64 first,
+					      u64 last, unsigned int lvl)
+	__must_hold(&l->lock)
+{
+	const struct ledger_hot *hot = &l->hot[lvl];
+	unsigned int shift = l->level[lvl].shift;
+	u64 size = last - first + 1;
+
+	if (!ledger_take(l, hot->node, lvl, (first - hot->first) >> shift,
+			 (last - hot->first) >> shift, c->shift - shift))
+		return -EEXIST;
+	ledger_enter(l, c, idle, first, last, LEDGER_MAPPING)->counted = size;
+	c->marked = size;
+	l->mapped += size;
+	return 0;
 }
 
 /**
@@ -959,76 +1505,84 @@ static int ledger_window(struct ledger *l, struct ledger_claim *c, u64 first,
  * Return: 0; -EBUSY if part of the range is claimed; -EEXIST if part of it is
  * mapped.
  */
-static int ledger_claim_map(struct ledger *l, struct ledger_claim *c, u64 first,
-			    u64 last, unsigned int shift)
+static __always_inline int ledger_claim_map(struct ledger *l, struct ledger_claim *c,
+					    u64 first, u64 last, unsigned int shift)
 {
-	struct ledger_piece p;
+	unsigned int lvl = ledger_level(l, shift);
+	struct ledger_garbage g = {};
+	struct ledger_op *idle;
 	unsigned long flags;
 	int err;
 
 	c->first = first;
-	c->last = last;
-	c->node = NULL;
-	c->lvl = ledger_level(l, shift);
-	c->mapping = true;
-	c->pinned = false;
-	c->mark_size = 0;
-	c->recorded = 0;
-	c->mark_shift = shift;
-
+	c->shift = shift;
 	spin_lock_irqsave(&l->lock, flags);
-	err = ledger_check_claims(l, first, last);
-	if (!err)
-		err = ledger_check_free(l, first, last, &p);
-	if (!err) {
-		list_add(&c->list, &l->claims);
-		if (p.node->lvl == c->lvl) {
-			c->node = p.node;
-			c->node->pins++;
-			c->pinned = true;
-			c->pin_first = first & ~ledger_node_mask(l, c->lvl);
-			c->pin_last = first | ledger_node_mask(l, c->lvl);
-		}
+	err = ledger_check_ops(l, first, last, &idle, &g);
+	if (likely(!err)) {
+		if (likely(ledger_find_node(l, first, last, lvl, shift)))
+			err = ledger_claim_slots(l, c, idle, first, last, lvl);
+		else
+			err = ledger_claim_free(l, c, idle, first, last, &g);
 	}
 	spin_unlock_irqrestore(&l->lock, flags);
+	ledger_empty_garbage(l, &g);
 	return err;
 }
 
-/* Note that leaves of the size last given to ledger_window() were mapped */
-static inline void ledger_note_mapped(struct ledger_claim *c, u64 first, u64 size)
-{
-	if (!c->mark_size)
-		c->mark_first = first;
-	c->mark_size += size;
-}
-
-/**
- * ledger_commit_map() - Record what was mapped and give the claim up.
- * @l: The ledger.
- * @c: The claim.
- * @undone: Bytes from the start of the claim that were unmapped again.
- *
- * Context: Any.
- */
-static void ledger_commit_map(struct ledger *l, struct ledger_claim *c,
-			      u64 undone)
+static noinline void ledger_commit_map_slow(struct ledger *l, struct ledger_claim *c,
+					    u64 mapped, u64 undone)
 {
 	struct ledger_garbage g = {};
 	unsigned long flags;
 
 	spin_lock_irqsave(&l->lock, flags);
-	ledger_settle(l, c);
-	ledger_unpin(l, c, &g);
-	if (unlikely(undone))
+	ledger_unmark(l, c, mapped, &g);
+	if (undone) {
 		ledger_clear(l, c->first, c->first + undone - 1, &g);
-	l->mapped += c->recorded - undone;
-	list_del(&c->list);
+		l->mapped -= undone;
+	}
+	ledger_leave_locked(l, c);
 	spin_unlock_irqrestore(&l->lock, flags);
 
 	ledger_empty_garbage(l, &g);
 }
 
+/**
+ * ledger_commit_map() - Let what was mapped count, and give the claim up.
+ * @l: The ledger.
+ * @c: The claim.
+ * @mapped: Bytes from the start of the claim that were mapped.
+ * @undone: Bytes of these that were unmapped again.
+ *
+ * Context: Any.
+ */
+static __always_inline void ledger_commit_map(struct ledger *l, struct ledger_claim *c,
+					      u64 mapped, u64 undone)
+{
+	if (unlikely(undone || c->marked != mapped) || !ledger_leave(c, LEDGER_IDLE))
+		ledger_commit_map_slow(l, c, mapped, undone);
+}
+
 /* --- unmapping ------------------------------------------------------------ */
+
+/* A range that is not just leaves of one size in one node */
+static noinline int ledger_claim_mixed(struct ledger *l, struct ledger_claim *c,
+				       struct ledger_op *idle, u64 first, u64 last,
+				       unsigned int *lowest, unsigned long *flags)
+	__must_hold(&l->lock)
+{
+	u64 pos = first;
+	int err;
+
+	*lowest = l->levels - 1;
+	/* Once claimed, the range does not change between two looks */
+	ledger_enter(l, c, idle, first, last, LEDGER_UNMAPPING);
+	while ((err = ledger_check_mapped(l, &pos, last, lowest)) == -EAGAIN)
+		ledger_breathe(l, flags);
+	if (err)
+		ledger_leave_locked(l, c);
+	return err;
+}
 
 /**
  * ledger_claim_unmap() - Claim one or more consecutive leaves.
@@ -1043,31 +1597,44 @@ static void ledger_commit_map(struct ledger *l, struct ledger_claim *c,
  * -ENOTBLK if it covers only part of a leaf. Which of the last two it is where
  * both apply is not specified.
  */
-static int ledger_claim_unmap(struct ledger *l, struct ledger_claim *c,
-			      u64 first, u64 last, unsigned int *shift)
+static __always_inline int ledger_claim_unmap(struct ledger *l, struct ledger_claim *c,
+					      u64 first, u64 last, unsigned int *shift)
 {
-	unsigned int lowest = l->levels - 1;
-	unsigned long flags;
-	u64 pos = first;
+	unsigned int lvl = ledger_level(l, fls64(last - first)), lowest = lvl, a, b;
+	unsigned int slot = l->level[lvl].shift;
+	struct ledger_node *node = NULL;
+	struct ledger_garbage g = {};
+	unsigned long flags, mask = 0;
+	struct ledger_op *idle;
 	int err;
 
-	c->first = first;
-	c->last = last;
-	c->mapping = false;
-
 	spin_lock_irqsave(&l->lock, flags);
-	err = ledger_check_claims(l, first, last);
-	if (!err) {
-		/* Once claimed, the range does not change between two looks */
-		list_add(&c->list, &l->claims);
-		while ((err = ledger_check_mapped(l, &pos, last, &lowest)) == -EAGAIN)
-			ledger_breathe(l, &flags);
-		if (err)
-			list_del(&c->list);
+	err = ledger_check_ops(l, first, last, &idle, &g);
+	if (unlikely(err))
+		goto unlock;
+	if (likely(ledger_find_node(l, first, last, lvl, slot))) {
+		node = l->hot[lvl].node;
+		a = (first - l->hot[lvl].first) >> slot;
+		b = (last - l->hot[lvl].first) >> slot;
 	}
+	if (likely(node) && ledger_all_leaves(l, node, lvl, a, b)) {
+		ledger_enter(l, c, idle, first, last, LEDGER_UNMAPPING);
+		if (likely(BIT_WORD(a) == BIT_WORD(b)))
+			mask = ledger_short_mask(a, b);
+	} else {
+		err = ledger_claim_mixed(l, c, idle, first, last, &lowest, &flags);
+	}
+	if (likely(!err)) {
+		c->first = first;
+		c->op->node = node;
+		c->op->mask = mask;
+		c->op->lvl = lvl;
+	}
+unlock:
 	spin_unlock_irqrestore(&l->lock, flags);
+	ledger_empty_garbage(l, &g);
 
-	*shift = l->shift[lowest];
+	*shift = l->level[lowest].shift;
 	return err;
 }
 
@@ -1085,16 +1652,14 @@ static int ledger_claim_unmap(struct ledger *l, struct ledger_claim *c,
 static int ledger_claim_present(struct ledger *l, struct ledger_claim *c,
 				u64 first, u64 last)
 {
+	struct ledger_garbage g = {};
 	u64 leaf_first, leaf_last;
+	struct ledger_op *idle;
 	unsigned long flags;
 	int err;
 
-	c->first = first;
-	c->last = last;
-	c->mapping = false;
-
 	spin_lock_irqsave(&l->lock, flags);
-	err = ledger_check_claims(l, first, last);
+	err = ledger_check_ops(l, first, last, &idle, &g);
 	if (!err && !ledger_find_leaf(l, first, &leaf_first, &leaf_last) &&
 	    leaf_first < first)
 		err = -ENOTBLK;
@@ -1102,9 +1667,29 @@ static int ledger_claim_present(struct ledger *l, struct ledger_claim *c,
 	    leaf_last > last)
 		err = -ENOTBLK;
 	if (!err)
-		list_add(&c->list, &l->claims);
+		ledger_enter(l, c, idle, first, last, LEDGER_UNMAPPING)->node = NULL;
+	c->first = first;
 	spin_unlock_irqrestore(&l->lock, flags);
+	ledger_empty_garbage(l, &g);
 	return err;
+}
+
+static noinline void ledger_commit_unmap_slow(struct ledger *l,
+					      struct ledger_claim *c,
+					      u64 size, u64 unmapped)
+{
+	struct ledger_garbage g = {};
+	unsigned long flags;
+
+	spin_lock_irqsave(&l->lock, flags);
+	if (unmapped) {
+		ledger_clear(l, c->first, c->first + size - 1, &g);
+		l->mapped -= unmapped;
+	}
+	ledger_leave_locked(l, c);
+	spin_unlock_irqrestore(&l->lock, flags);
+
+	ledger_empty_garbage(l, &g);
 }
 
 /**
@@ -1116,21 +1701,14 @@ static int ledger_claim_present(struct ledger *l, struct ledger_claim *c,
  *
  * Context: Any.
  */
-static void ledger_commit_unmap(struct ledger *l, struct ledger_claim *c,
-				u64 size, u64 unmapped)
+static inline void ledger_commit_unmap(struct ledger *l, struct ledger_claim *c,
+				       u64 size, u64 unmapped)
 {
-	struct ledger_garbage g = {};
-	unsigned long flags;
+	struct ledger_op *op = c->op;
 
-	spin_lock_irqsave(&l->lock, flags);
-	if (likely(unmapped)) {
-		ledger_clear(l, c->first, c->first + size - 1, &g);
-		l->mapped -= unmapped;
-	}
-	list_del(&c->list);
-	spin_unlock_irqrestore(&l->lock, flags);
-
-	ledger_empty_garbage(l, &g);
+	if (unlikely(!op->node || unmapped != op->last - op->first + 1) ||
+	    !ledger_leave(c, LEDGER_UNMAPPED))
+		ledger_commit_unmap_slow(l, c, size, unmapped);
 }
 
 /* --- questions ------------------------------------------------------------ */
@@ -1139,18 +1717,18 @@ static void ledger_commit_unmap(struct ledger *l, struct ledger_claim *c,
 static int ledger_seek_settled(const struct ledger *l, u64 *pos, u64 last)
 	__must_hold(&l->lock)
 {
-	const struct ledger_claim *c;
+	const struct ledger_op *op = NULL;
 	int err;
 
 	err = ledger_seek(l, pos, last, true);
 	if (err)
 		return err;
-	list_for_each_entry(c, &l->claims, list) {
-		if (!c->mapping || *pos < c->first || *pos > c->last)
+	while ((op = ledger_next_op(l, op))) {
+		if (READ_ONCE(op->stage) != LEDGER_MAPPING || !ledger_overlaps(op, *pos, *pos))
 			continue;
-		if (c->last >= last)
+		if (op->last >= last)
 			return -ENOENT;
-		*pos = c->last + 1;
+		*pos = op->last + 1;
 		return -EAGAIN;
 	}
 	return 0;
@@ -1160,11 +1738,12 @@ static int ledger_seek_settled(const struct ledger *l, u64 *pos, u64 last)
 static u64 ledger_before_claim(const struct ledger *l, u64 first, u64 last)
 	__must_hold(&l->lock)
 {
-	const struct ledger_claim *c;
+	const struct ledger_op *op = NULL;
 
-	list_for_each_entry(c, &l->claims, list)
-		if (c->mapping && c->first > first && c->first <= last)
-			last = c->first - 1;
+	while ((op = ledger_next_op(l, op)))
+		if (READ_ONCE(op->stage) == LEDGER_MAPPING && op->first > first &&
+		    op->first <= last)
+			last = op->first - 1;
 	return last;
 }
 
@@ -1185,10 +1764,12 @@ static u64 ledger_before_claim(const struct ledger *l, u64 first, u64 last)
 static bool ledger_next_extent(struct ledger *l, u64 pos, u64 limit, u64 *first,
 			       u64 *last)
 {
+	struct ledger_garbage g = {};
 	unsigned long flags;
 	int err;
 
 	spin_lock_irqsave(&l->lock, flags);
+	ledger_check_claims(l, pos, limit, &g);
 	while ((err = ledger_seek_settled(l, &pos, limit)) == -EAGAIN)
 		ledger_breathe(l, &flags);
 	if (!err) {
@@ -1200,6 +1781,7 @@ static bool ledger_next_extent(struct ledger *l, u64 pos, u64 limit, u64 *first,
 		err = 0;
 	}
 	spin_unlock_irqrestore(&l->lock, flags);
+	ledger_empty_garbage(l, &g);
 	return !err;
 }
 
@@ -1214,28 +1796,38 @@ static bool ledger_next_extent(struct ledger *l, u64 pos, u64 limit, u64 *first,
  */
 static int ledger_widen(struct ledger *l, u64 *first, u64 *last)
 {
+	struct ledger_garbage g = {};
 	u64 leaf_first, leaf_last;
 	unsigned long flags;
 	int err;
 
 	spin_lock_irqsave(&l->lock, flags);
+	ledger_check_claims(l, *first, *last, &g);
 	if (!ledger_find_leaf(l, *first, &leaf_first, &leaf_last))
 		*first = leaf_first;
 	if (!ledger_find_leaf(l, *last, &leaf_first, &leaf_last))
 		*last = leaf_last;
-	err = ledger_check_claims(l, *first, *last);
+	err = ledger_check_claims(l, *first, *last, &g);
 	spin_unlock_irqrestore(&l->lock, flags);
+	ledger_empty_garbage(l, &g);
 	return err;
 }
 
 static u64 ledger_mapped(struct ledger *l)
 {
+	const struct ledger_op *op = NULL;
+	struct ledger_garbage g = {};
 	unsigned long flags;
 	u64 mapped;
 
 	spin_lock_irqsave(&l->lock, flags);
+	ledger_check_claims(l, 0, 0, &g);
 	mapped = l->mapped;
+	while ((op = ledger_next_op(l, op)))
+		if (READ_ONCE(op->stage) == LEDGER_MAPPING)
+			mapped -= op->counted;
 	spin_unlock_irqrestore(&l->lock, flags);
+	ledger_empty_garbage(l, &g);
 	return mapped;
 }
 

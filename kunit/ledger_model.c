@@ -286,24 +286,22 @@ static u64 model_remove(struct model *m, unsigned int i, unsigned int n)
  * struct walk - A walk over all nodes of a ledger.
  * @m: The model it is compared with.
  * @next: Index of the next leaf to be met.
- * @pins: Pins met.
  * @objects: Nodes and groups of children met.
  */
 struct walk {
 	struct model *m;
 	unsigned int next;
-	unsigned int pins;
 	unsigned int objects;
 };
 
-/* A leaf of the ledger is either the model's next one or still being mapped. */
+/* A leaf of the ledger is either the model's next one or about to be mapped. */
 static void walk_leaf(struct walk *w, u64 first, u64 last)
 {
 	const struct model_claim *mc = model_claimed(w->m, first, last);
 	struct model *m = w->m;
 
 	if (mc && mc->kind == CLAIM_MAP) {
-		MODEL_ASSERT(m, mc->full || last < mc->next, true);
+		MODEL_ASSERT(m, first >= mc->first && last <= mc->last, true);
 		return;
 	}
 	MODEL_ASSERT(m, w->next < m->nr_leaves, true);
@@ -313,28 +311,30 @@ static void walk_leaf(struct walk *w, u64 first, u64 last)
 }
 
 static unsigned int run_length(const struct ledger *l,
-			       const struct ledger_node *node, unsigned int slot)
+			       const struct ledger_node *node, unsigned int lvl,
+			       unsigned int slot)
 {
 	unsigned int n = 1;
 
-	while (slot + n < ledger_slots(l, node->lvl) &&
-	       ledger_state(node, slot + n) == LEDGER_CONT)
+	while (slot + n < ledger_slots(l, lvl) &&
+	       ledger_state(l, node, lvl, slot + n) == LEDGER_CONT)
 		n++;
 	return n;
 }
 
 /* Number of children; a group without any should have been freed. */
-static unsigned int walk_groups(struct walk *w, struct ledger_node *node)
+static unsigned int walk_groups(struct walk *w, struct ledger_node *node,
+				unsigned int lvl)
 {
 	const struct ledger *l = &w->m->ledger;
 	unsigned int i, j, groups, n, children = 0;
 	struct ledger_node **group;
 
-	if (!node->lvl)
+	if (!lvl)
 		return 0;
-	groups = DIV_ROUND_UP(ledger_slots(l, node->lvl), LEDGER_GROUP);
+	groups = DIV_ROUND_UP(ledger_slots(l, lvl), LEDGER_GROUP);
 	for (i = 0; i < groups; i++) {
-		group = ledger_groups(l, node)[i];
+		group = ledger_groups(l, node, lvl)[i];
 		if (!group)
 			continue;
 		w->objects++;
@@ -346,71 +346,70 @@ static unsigned int walk_groups(struct walk *w, struct ledger_node *node)
 	return children;
 }
 
-static void walk_node(struct walk *w, struct ledger_node *node, u64 base);
+static void walk_node(struct walk *w, struct ledger_node *node, unsigned int lvl,
+		      u64 base);
 
-static void walk_child(struct walk *w, struct ledger_node *node,
+static void walk_child(struct walk *w, struct ledger_node *node, unsigned int lvl,
 		       unsigned int slot, u64 base)
 {
 	struct ledger_node *child;
 
-	MODEL_ASSERT(w->m, node->lvl > 0, true);
-	child = ledger_child(&w->m->ledger, node, slot);
+	MODEL_ASSERT(w->m, lvl > 0, true);
+	child = ledger_child(&w->m->ledger, node, lvl, slot);
 	KUNIT_ASSERT_NOT_NULL(w->m->test, child);
-	MODEL_ASSERT(w->m, child->lvl, node->lvl - 1);
-	MODEL_ASSERT(w->m, child->used || child->pins, true);
-	walk_node(w, child, base);
+	MODEL_ASSERT(w->m, ledger_is_empty(&w->m->ledger, child, lvl - 1), false);
+	walk_node(w, child, lvl - 1, base);
 }
 
-static void walk_node(struct walk *w, struct ledger_node *node, u64 base)
+static void walk_node(struct walk *w, struct ledger_node *node, unsigned int lvl,
+		      u64 base)
 {
-	unsigned int slot, n, used = 0, children = 0;
 	const struct ledger *l = &w->m->ledger;
-	unsigned int shift = l->shift[node->lvl];
-	unsigned int slots = ledger_slots(l, node->lvl);
+	unsigned int slot, n, children = 0, shift = l->level[lvl].shift;
+	unsigned int slots = ledger_slots(l, lvl);
 	u64 first;
 
 	w->objects++;
-	w->pins += node->pins;
 	for (slot = 0; slot < slots; slot += n) {
-		enum ledger_state state = ledger_state(node, slot);
+		enum ledger_state state = ledger_state(l, node, lvl, slot);
 
 		n = 1;
 		first = base + ((u64)slot << shift);
 		if (state == LEDGER_FREE) {
-			if (!ledger_any_used(node, slot, slot | (BITS_PER_LONG - 1)))
+			if (!ledger_any_used(l, node, lvl, slot,
+					     min(slot | (BITS_PER_LONG - 1), slots - 1)))
 				n = BITS_PER_LONG - slot % BITS_PER_LONG;
 			continue;
 		}
 		if (state == LEDGER_START) {
-			n = run_length(l, node, slot);
+			n = run_length(l, node, lvl, slot);
 			walk_leaf(w, first, first + ((u64)n << shift) - 1);
 		} else {
 			/* Runs are taken whole, so a continuation has no start. */
 			MODEL_ASSERT(w->m, state, LEDGER_TABLE);
-			walk_child(w, node, slot, first);
+			walk_child(w, node, lvl, slot, first);
 			children++;
 		}
-		used += n;
 	}
-	MODEL_ASSERT(w->m, node->used, used);
-	MODEL_ASSERT(w->m, walk_groups(w, node), children);
+	MODEL_ASSERT(w->m, walk_groups(w, node, lvl), children);
+}
+
+/* Objects in use: those kept for later, and what nobody took out yet, are not. */
+static unsigned int live_objects(struct ledger *l)
+{
+	ledger_mapped(l);
+	return memory.live - l->stashed;
 }
 
 static void check_ledger(struct model *m)
 {
 	struct walk w = { .m = m };
-	bool mapping = false;
-	unsigned int i;
 
-	for (i = 0; i < MODEL_CLAIMS; i++)
-		mapping |= m->claims[i].kind == CLAIM_MAP;
-
-	walk_node(&w, m->ledger.root, 0);
-	MODEL_ASSERT(m, w.next, m->nr_leaves);
-	MODEL_ASSERT(m, w.objects, memory.live);
-	if (!mapping)
-		MODEL_ASSERT(m, w.pins, 0);
 	MODEL_ASSERT(m, ledger_mapped(&m->ledger), m->mapped);
+	MODEL_ASSERT(m, m->ledger.stashed <= LEDGER_STASH, true);
+	walk_node(&w, m->ledger.root, m->ledger.levels - 1, 0);
+	MODEL_ASSERT(m, w.next, m->nr_leaves);
+	MODEL_ASSERT(m, w.objects, live_objects(&m->ledger));
 }
 
 /* --- random choices ------------------------------------------------------- */
@@ -471,7 +470,7 @@ static u64 rnd_edge(struct model *m)
 	case 1:
 		return rnd64(m);
 	case 2:
-		return (u64)rnd(m, 4) << l->shift[rnd(m, l->levels)];
+		return (u64)rnd(m, 4) << l->level[rnd(m, l->levels)].shift;
 	case 3:
 		return one_in(m, 2) ? mc->first : mc->last + 1;
 	default:
@@ -588,7 +587,6 @@ static void note_run(struct model_claim *mc, unsigned int shift,
 {
 	u64 size = (u64)count << shift;
 
-	ledger_note_mapped(&mc->claim, mc->next, size);
 	mc->runs[mc->nr_runs++] = (struct model_run){
 		.first = mc->next, .shift = shift, .count = count,
 	};
@@ -636,7 +634,7 @@ static void end_map(struct model *m, struct model_claim *mc)
 	if (gone)
 		undone = m->scratch[gone - 1].last - mc->first + 1;
 
-	ledger_commit_map(&m->ledger, &mc->claim, undone);
+	ledger_commit_map(&m->ledger, &mc->claim, mc->next - mc->first, undone);
 	mc->kind = CLAIM_NONE;
 	model_add(m, &m->scratch[gone], n - gone);
 }
@@ -684,7 +682,7 @@ static void check_smallest(struct model *m, u64 first, u64 last,
 	for (; i < m->nr_leaves && m->leaves[i].first <= last; i++)
 		smallest = min(smallest, m->leaves[i].last - m->leaves[i].first);
 	i = ledger_level(&m->ledger, fls64(smallest));
-	MODEL_ASSERT(m, shift, m->ledger.shift[i]);
+	MODEL_ASSERT(m, shift, m->ledger.level[i].shift);
 }
 
 static void begin_unmap(struct model *m, struct model_claim *mc)
@@ -773,6 +771,7 @@ static void ask_leaf(struct model *m)
 	u64 off = rnd_offset(m), first = 0, last = 0;
 	const struct model_leaf *leaf = model_leaf_at(m, off);
 	const struct model_claim *mc = model_claimed(m, off, off);
+	struct ledger_garbage g = {};
 	unsigned long flags;
 	int err;
 
@@ -780,8 +779,10 @@ static void ask_leaf(struct model *m)
 	if (mc && mc->kind == CLAIM_MAP)
 		return;
 	spin_lock_irqsave(&m->ledger.lock, flags);
+	ledger_check_claims(&m->ledger, off, off, &g);
 	err = ledger_find_leaf(&m->ledger, off, &first, &last);
 	spin_unlock_irqrestore(&m->ledger.lock, flags);
+	ledger_empty_garbage(&m->ledger, &g);
 	MODEL_ASSERT(m, err, leaf ? 0 : -ENOENT);
 	if (err)
 		return;
@@ -904,8 +905,9 @@ static void random_work(struct model *m, unsigned int steps)
 	check_ledger(m);
 
 	/* Only the root is left. */
-	MODEL_ASSERT(m, memory.live, 1);
-	MODEL_ASSERT(m, m->ledger.root->used, 0);
+	MODEL_ASSERT(m, live_objects(&m->ledger), 1);
+	MODEL_ASSERT(m, ledger_is_empty(&m->ledger, m->ledger.root,
+					m->ledger.levels - 1), true);
 	MODEL_ASSERT(m, ledger_mapped(&m->ledger), 0);
 }
 
@@ -1038,8 +1040,7 @@ static void map_leaves(struct kunit *test, u64 first, u64 size,
 	KUNIT_ASSERT_EQ(test, ledger_claim_map(&m->ledger, &c, first, last, shift), 0);
 	KUNIT_ASSERT_EQ(test, ledger_window(&m->ledger, &c, first, last, shift,
 					    GFP_KERNEL), 0);
-	ledger_note_mapped(&c, first, size);
-	ledger_commit_map(&m->ledger, &c, 0);
+	ledger_commit_map(&m->ledger, &c, size, 0);
 }
 
 static int try_claim_map(struct kunit *test, u64 first, u64 size)
@@ -1050,7 +1051,7 @@ static int try_claim_map(struct kunit *test, u64 first, u64 size)
 
 	err = ledger_claim_map(&m->ledger, &c, first, first + size - 1, m->granule);
 	if (!err)
-		ledger_commit_map(&m->ledger, &c, 0);
+		ledger_commit_map(&m->ledger, &c, 0, 0);
 	return err;
 }
 
@@ -1098,14 +1099,14 @@ static void each_page_size_is_a_short_run_in_some_level(struct kunit *test)
 	unsigned int lvl, shift, run;
 
 	for (lvl = 0; lvl < l->levels; lvl++) {
-		KUNIT_EXPECT_LT(test, l->shift[lvl], l->shift[lvl + 1]);
-		/* @used counts them in 16 bits. */
+		KUNIT_EXPECT_LT(test, l->level[lvl].shift, l->level[lvl + 1].shift);
+		/* The last one's index has 16 bits. */
 		KUNIT_EXPECT_LE(test, ledger_slots(l, lvl), SZ_32K);
 	}
 	for (; sizes; sizes &= sizes - 1) {
 		shift = __ffs(sizes);
 		lvl = ledger_level(l, shift);
-		run = shift - l->shift[lvl];
+		run = shift - l->level[lvl].shift;
 		KUNIT_EXPECT_LE(test, run, LEDGER_MAX_RUN_BITS);
 		/* A run that fills its node could not be told from a table. */
 		KUNIT_EXPECT_LT(test, 1U << run, ledger_slots(l, lvl));
@@ -1117,14 +1118,17 @@ static void levels_are_those_of_the_page_table(struct kunit *test)
 	static const u8 lpae[] = { 12, 21, 30, 39, 48 };
 	static const u8 v7s[] = { 12, 20 };
 	const struct ledger *l;
+	unsigned int i;
 
 	l = open_named(test, "lpae-4k");
 	KUNIT_EXPECT_EQ(test, l->levels, 4);
-	KUNIT_EXPECT_EQ(test, memcmp(l->shift, lpae, sizeof(lpae)), 0);
+	for (i = 0; i < ARRAY_SIZE(lpae); i++)
+		KUNIT_EXPECT_EQ(test, l->level[i].shift, lpae[i]);
 	close_ledger(test);
 
 	l = open_named(test, "v7s");
-	KUNIT_EXPECT_EQ(test, memcmp(l->shift, v7s, sizeof(v7s)), 0);
+	for (i = 0; i < ARRAY_SIZE(v7s); i++)
+		KUNIT_EXPECT_EQ(test, l->level[i].shift, v7s[i]);
 }
 
 static void too_many_levels_are_refused(struct kunit *test)
@@ -1156,16 +1160,16 @@ static void fail_each_allocation(struct kunit *test, u64 first, u64 last,
 	int err = -ENOMEM;
 
 	for (n = 1; err; n++) {
+		live = live_objects(&m->ledger);
 		KUNIT_ASSERT_EQ(test, ledger_claim_map(&m->ledger, &c, first, last,
 						       m->granule), 0);
-		live = memory.live;
 		memory.failed = false;
 		memory.fail = n;
 		err = ledger_window(&m->ledger, &c, first, last, shift, GFP_KERNEL);
 		memory.fail = 0;
 		KUNIT_ASSERT_EQ(test, err, memory.failed ? -ENOMEM : 0);
-		ledger_commit_map(&m->ledger, &c, 0);
-		KUNIT_ASSERT_EQ(test, memory.live, live);
+		ledger_commit_map(&m->ledger, &c, 0, 0);
+		KUNIT_ASSERT_EQ(test, live_objects(&m->ledger), live);
 		check_ledger(m);
 	}
 }
@@ -1183,7 +1187,7 @@ static void a_window_without_memory_changes_nothing(struct kunit *test)
 
 	/* Two pages, one on each side of a node of each level. */
 	for (lvl = 1; lvl < m->ledger.levels; lvl++) {
-		edge = BIT_ULL(m->ledger.shift[lvl]);
+		edge = BIT_ULL(m->ledger.level[lvl].shift);
 		fail_each_allocation(test, edge - size, edge + size - 1, shift);
 		edge <<= 1;
 		if (edge && edge + size - 1 <= m->top)
@@ -1207,7 +1211,6 @@ static void a_window_can_be_tried_again(struct kunit *test)
 					       leaves[1].last, 12), 0);
 	KUNIT_ASSERT_EQ(test, ledger_window(l, &c, leaves[0].first,
 					    leaves[0].last, 12, GFP_KERNEL), 0);
-	ledger_note_mapped(&c, leaves[0].first, SZ_4K);
 	for (n = 0; n < 3; n++) {
 		memory.fail = 1;
 		KUNIT_EXPECT_EQ(test, ledger_window(l, &c, leaves[1].first,
@@ -1216,8 +1219,7 @@ static void a_window_can_be_tried_again(struct kunit *test)
 	}
 	KUNIT_ASSERT_EQ(test, ledger_window(l, &c, leaves[1].first,
 					    leaves[1].last, 21, GFP_KERNEL), 0);
-	ledger_note_mapped(&c, leaves[1].first, SZ_2M);
-	ledger_commit_map(l, &c, 0);
+	ledger_commit_map(l, &c, SZ_4K + SZ_2M, 0);
 	model_add(m, leaves, 2);
 	check_ledger(m);
 }
@@ -1234,13 +1236,12 @@ static void a_node_outlives_the_last_leaf_while_a_claim_needs_it(struct kunit *t
 	/* Another thread comes and goes in the same node. */
 	map_leaves(test, SZ_4K, SZ_4K, 12);
 	unmap_leaves(test, SZ_4K, SZ_4K);
-	ledger_note_mapped(&c, 0, SZ_4K);
-	ledger_commit_map(l, &c, 0);
+	ledger_commit_map(l, &c, SZ_4K, 0);
 	model_add(m, &leaf, 1);
 	check_ledger(m);
 
 	unmap_leaves(test, 0, SZ_4K);
-	KUNIT_EXPECT_EQ(test, memory.live, 1);
+	KUNIT_EXPECT_EQ(test, live_objects(&((struct model *)test->priv)->ledger), 1);
 }
 
 static void a_claim_that_maps_nothing_leaves_no_node(struct kunit *test)
@@ -1250,9 +1251,9 @@ static void a_claim_that_maps_nothing_leaves_no_node(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, ledger_claim_map(l, &c, 0, SZ_4M - 1, 12), 0);
 	KUNIT_ASSERT_EQ(test, ledger_window(l, &c, 0, SZ_4M - 1, 12, GFP_KERNEL), 0);
-	KUNIT_EXPECT_GT(test, memory.live, 1);
-	ledger_commit_map(l, &c, 0);
-	KUNIT_EXPECT_EQ(test, memory.live, 1);
+	KUNIT_EXPECT_GT(test, live_objects(l), 1);
+	ledger_commit_map(l, &c, 0, 0);
+	KUNIT_EXPECT_EQ(test, live_objects(&((struct model *)test->priv)->ledger), 1);
 }
 
 static void claims_exclude_each_other_across_levels(struct kunit *test)
@@ -1267,12 +1268,12 @@ static void claims_exclude_each_other_across_levels(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, try_claim_present(test, 0, SZ_1G), -EBUSY);
 	KUNIT_EXPECT_EQ(test, try_claim_map(test, SZ_2M + SZ_4K, SZ_4K), 0);
 	KUNIT_EXPECT_EQ(test, try_claim_map(test, 0, SZ_2M), 0);
-	ledger_commit_map(l, &page, 0);
+	ledger_commit_map(l, &page, 0, 0);
 
 	KUNIT_ASSERT_EQ(test, ledger_claim_map(l, &block, 0, SZ_2M - 1, 21), 0);
 	KUNIT_EXPECT_EQ(test, try_claim_map(test, SZ_4K, SZ_4K), -EBUSY);
 	KUNIT_EXPECT_EQ(test, try_claim_map(test, SZ_2M, SZ_4K), 0);
-	ledger_commit_map(l, &block, 0);
+	ledger_commit_map(l, &block, 0, 0);
 }
 
 static void a_block_may_take_the_place_of_an_empty_table(struct kunit *test)
@@ -1284,7 +1285,7 @@ static void a_block_may_take_the_place_of_an_empty_table(struct kunit *test)
 	map_leaves(test, 0, SZ_2M, 21);
 	KUNIT_EXPECT_EQ(test, try_claim_map(test, SZ_4K, SZ_4K), -EEXIST);
 	unmap_leaves(test, 0, SZ_2M);
-	KUNIT_EXPECT_EQ(test, memory.live, 1);
+	KUNIT_EXPECT_EQ(test, live_objects(&((struct model *)test->priv)->ledger), 1);
 }
 
 static void an_unmap_takes_any_number_of_whole_leaves(struct kunit *test)
@@ -1302,7 +1303,7 @@ static void an_unmap_takes_any_number_of_whole_leaves(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, try_claim_unmap(test, SZ_2M - SZ_4K, SZ_8K), -ENOTBLK);
 	KUNIT_EXPECT_EQ(test, try_claim_unmap(test, SZ_4M + SZ_4K, SZ_2M), -ENOTBLK);
 	unmap_leaves(test, SZ_2M - SZ_4K, SZ_4M + SZ_4K + SZ_8K);
-	KUNIT_EXPECT_EQ(test, memory.live, 1);
+	KUNIT_EXPECT_EQ(test, live_objects(&((struct model *)test->priv)->ledger), 1);
 }
 
 static void a_run_of_slots_is_one_leaf(struct kunit *test)
@@ -1343,7 +1344,7 @@ static void the_last_byte_of_64_bits_can_be_mapped(struct kunit *test)
 	map_leaves(test, block, SZ_1G, 30);
 	KUNIT_EXPECT_EQ(test, try_claim_unmap(test, page, SZ_4K), -ENOTBLK);
 	unmap_leaves(test, block, SZ_1G);
-	KUNIT_EXPECT_EQ(test, memory.live, 1);
+	KUNIT_EXPECT_EQ(test, live_objects(&((struct model *)test->priv)->ledger), 1);
 }
 
 /* A map that is under way has not happened yet, however much of it is done. */
@@ -1356,14 +1357,12 @@ static void what_is_being_mapped_does_not_count(struct kunit *test)
 	map_leaves(test, 0, SZ_4K, 12);
 	KUNIT_ASSERT_EQ(test, ledger_claim_map(l, &c, SZ_2M, SZ_4M + SZ_4K - 1, 21), 0);
 	KUNIT_ASSERT_EQ(test, ledger_window(l, &c, SZ_2M, SZ_4M - 1, 21, GFP_KERNEL), 0);
-	ledger_note_mapped(&c, SZ_2M, SZ_2M);
 	KUNIT_ASSERT_EQ(test, ledger_window(l, &c, SZ_4M, SZ_4M + SZ_4K - 1, 12,
 					    GFP_KERNEL), 0);
-	ledger_note_mapped(&c, SZ_4M, SZ_4K);
 
 	KUNIT_EXPECT_EQ(test, ledger_mapped(l), SZ_4K);
 	KUNIT_EXPECT_FALSE(test, ledger_next_extent(l, SZ_4K, SZ_1G, &first, &last));
-	ledger_commit_map(l, &c, 0);
+	ledger_commit_map(l, &c, SZ_2M + SZ_4K, 0);
 	KUNIT_EXPECT_EQ(test, ledger_mapped(l), SZ_2M + SZ_8K);
 	KUNIT_ASSERT_TRUE(test, ledger_next_extent(l, SZ_4K, SZ_1G, &first, &last));
 	KUNIT_EXPECT_EQ(test, first, SZ_2M);
