@@ -26,16 +26,19 @@ clean:
 		-name Module.symvers \) -type f -exec rm -f {} +
 	@rm -rf Documentation/output
 
+# One of the two names is easily taken for the other.
+versions = $(or $(KERNEL),$(KERNELS))
+
 demo:
 	@scripts/deps build
-	@scripts/uml demo $(KERNEL)
+	@for version in $(or $(versions),6.12); do scripts/uml demo $$version || exit; done
 
 check:
-	@scripts/check
+	@KERNELS="$(versions)" scripts/check
 
 check-arm64:
 	@scripts/deps emulator
-	@scripts/arm64 judge $(KERNEL)
+	@for version in $(or $(versions),6.12); do scripts/arm64 judge $$version || exit; done
 
 htmldocs:
 	@scripts/deps docs
@@ -54,7 +57,7 @@ help:
 	@echo 'make htmldocs         build Documentation/output/index.html'
 	@echo ''
 	@echo 'Variables of the first group: KVER=<release> or KDIR=<kernel build directory>,'
-	@echo 'INSTALL_MOD_PATH, ARCH, CROSS_COMPILE. Of the second: KERNEL=<6.1|6.12|7.3> for'
-	@echo 'demo and check-arm64, KERNELS="6.1 6.12 7.3" for check. The second group runs'
-	@echo 'kernels of its own, in User Mode Linux and QEMU: nothing touches the running one.'
+	@echo 'INSTALL_MOD_PATH, ARCH, CROSS_COMPILE. Of the second: KERNELS="6.1 6.12 7.3", one'
+	@echo 'or more of them, else 6.12. The second group runs kernels of its own, in User'
+	@echo 'Mode Linux and QEMU: nothing touches the running one.'
 	@echo 'It installs packages that are missing if you are root, and names them if not.'
