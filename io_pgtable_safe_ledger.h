@@ -1089,7 +1089,8 @@ static noinline int ledger_check_ops_slow(struct ledger *l, u64 first, u64 last,
 		if (ledger_overlaps(op, first, last))
 			err = -EBUSY;
 	}
-	l->end = end;
+	/* While there are more, nobody may take the short way past them */
+	l->end = list_empty(&l->more) ? end : l->ops + LEDGER_OPS;
 	if (!*idle && end < l->ops + LEDGER_OPS)
 		*idle = end;
 	if (unlikely(!list_empty(&l->more)) && ledger_overlaps_more(l, first, last))

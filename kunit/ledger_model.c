@@ -119,7 +119,8 @@ KUNIT_ARRAY_PARAM(geometries, geometries, geometry_desc);
 /* --- the model ------------------------------------------------------------ */
 
 #define MODEL_LEAVES	2048
-#define MODEL_CLAIMS	6
+/* Some are not in the ledger's array of operations, but on its list. */
+#define MODEL_CLAIMS	(LEDGER_OPS + 4)
 #define MODEL_RUNS	8
 
 struct model_leaf {
@@ -1276,6 +1277,30 @@ static void claims_exclude_each_other_across_levels(struct kunit *test)
 	ledger_commit_map(l, &block, 0, 0);
 }
 
+/* When there is room in the array again, those on the list are still there. */
+static void claims_that_found_no_room_stay_claimed(struct kunit *test)
+{
+	struct ledger *l = open_named(test, "lpae-4k");
+	struct ledger_claim c[LEDGER_OPS + 1];
+	unsigned int i, shift;
+	u64 pos;
+
+	map_leaves(test, 0, (LEDGER_OPS + 1) * SZ_4K, 12);
+	for (i = 0, pos = 0; i <= LEDGER_OPS; i++, pos += SZ_4K)
+		KUNIT_ASSERT_EQ(test, ledger_claim_unmap(l, &c[i], pos, pos + SZ_4K - 1,
+							 &shift), 0);
+	for (i = 0; i < LEDGER_OPS; i++)
+		ledger_commit_unmap(l, &c[i], SZ_4K, SZ_4K);
+
+	/* The first of these finds the array empty and all of the rest know it */
+	KUNIT_EXPECT_EQ(test, try_claim_map(test, SZ_2M, SZ_4K), 0);
+	KUNIT_EXPECT_EQ(test, try_claim_unmap(test, LEDGER_OPS * SZ_4K, SZ_4K), -EBUSY);
+	KUNIT_EXPECT_EQ(test, try_claim_present(test, 0, SZ_2M), -EBUSY);
+	ledger_commit_unmap(l, &c[LEDGER_OPS], SZ_4K, SZ_4K);
+	KUNIT_EXPECT_EQ(test, try_claim_unmap(test, LEDGER_OPS * SZ_4K, SZ_4K), -ENOENT);
+	KUNIT_EXPECT_EQ(test, try_claim_map(test, 0, SZ_2M), 0);
+}
+
 static void a_block_may_take_the_place_of_an_empty_table(struct kunit *test)
 {
 	open_named(test, "lpae-4k");
@@ -1442,6 +1467,7 @@ static struct kunit_case ledger_cases[] = {
 	KUNIT_CASE(a_node_outlives_the_last_leaf_while_a_claim_needs_it),
 	KUNIT_CASE(a_claim_that_maps_nothing_leaves_no_node),
 	KUNIT_CASE(claims_exclude_each_other_across_levels),
+	KUNIT_CASE(claims_that_found_no_room_stay_claimed),
 	KUNIT_CASE(a_block_may_take_the_place_of_an_empty_table),
 	KUNIT_CASE(an_unmap_takes_any_number_of_whole_leaves),
 	KUNIT_CASE(a_run_of_slots_is_one_leaf),
