@@ -9,7 +9,7 @@ kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR) \
 	$(if $(KUNIT),CONFIG_IO_PGTABLE_SAFE_KUNIT_TEST=m) \
 	$(if $(SAMPLE),CONFIG_IO_PGTABLE_SAFE_SAMPLE=m)
 
-.PHONY: modules modules_install clean help demo check check-arm64 htmldocs
+.PHONY: modules modules_install clean help demo check check-arm64 drivers-report htmldocs
 
 modules:
 	@scripts/check-kernel "$(KDIR)"
@@ -40,6 +40,10 @@ check-arm64:
 	@scripts/deps emulator
 	@for version in $(or $(versions),6.12); do scripts/arm64 judge $$version || exit; done
 
+drivers-report:
+	@scripts/deps cocci
+	@KERNELS="$(versions)" scripts/drivers-report
+
 htmldocs:
 	@scripts/deps docs
 	@scripts/htmldocs
@@ -54,10 +58,11 @@ help:
 	@echo 'make demo             watch the sample driver meet every outcome of a map'
 	@echo 'make check            run all tests and checks'
 	@echo 'make check-arm64      only the hardware walkers, on a stock arm64 kernel in QEMU'
+	@echo 'make drivers-report   mistakes that drivers in the kernel make with io-pgtable'
 	@echo 'make htmldocs         build Documentation/output/index.html'
 	@echo ''
 	@echo 'Variables of the first group: KVER=<release> or KDIR=<kernel build directory>,'
 	@echo 'INSTALL_MOD_PATH, ARCH, CROSS_COMPILE. Of the second: KERNELS="6.1 6.12 7.3", one'
-	@echo 'or more of them, else 6.12. The second group runs kernels of its own, in User'
-	@echo 'Mode Linux and QEMU: nothing touches the running one.'
+	@echo 'or more of them, else 6.12 (drivers-report: also 7.3). The second group runs'
+	@echo 'kernels of its own, in User Mode Linux and QEMU: nothing touches the running one.'
 	@echo 'It installs packages that are missing if you are root, and names them if not.'
