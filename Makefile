@@ -9,7 +9,8 @@ kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR) \
 	$(if $(KUNIT),CONFIG_IO_PGTABLE_SAFE_KUNIT_TEST=m) \
 	$(if $(SAMPLE),CONFIG_IO_PGTABLE_SAFE_SAMPLE=m)
 
-.PHONY: modules modules_install clean help demo check check-arm64 drivers-report htmldocs
+.PHONY: modules modules_install clean help demo check check-arm64 drivers-report htmldocs \
+	bench bench-plots
 
 modules:
 	@scripts/check-kernel "$(KDIR)"
@@ -48,6 +49,14 @@ htmldocs:
 	@scripts/deps docs
 	@scripts/htmldocs
 
+bench:
+	@scripts/deps build emulator
+	@for version in $(or $(versions),7.3); do scripts/bench run $$version || exit; done
+
+bench-plots:
+	@scripts/deps plots
+	@scripts/bench plots $(or $(lastword $(versions)),7.3)
+
 help:
 	@echo 'make                  build io_pgtable_safe.ko for the running kernel'
 	@echo 'make SAMPLE=1         ... and the sample driver sample_gpu.ko'
@@ -59,10 +68,13 @@ help:
 	@echo 'make check            run all tests and checks'
 	@echo 'make check-arm64      only the hardware walkers, on a stock arm64 kernel in QEMU'
 	@echo 'make drivers-report   mistakes that drivers in the kernel make with io-pgtable'
+	@echo 'make bench            measure what the checks cost, and count instructions'
+	@echo 'make bench-plots      put what was measured last into the documentation'
 	@echo 'make htmldocs         build Documentation/output/index.html'
 	@echo ''
 	@echo 'Variables of the first group: KVER=<release> or KDIR=<kernel build directory>,'
 	@echo 'INSTALL_MOD_PATH, ARCH, CROSS_COMPILE. Of the second: KERNELS="6.1 6.12 7.3", one'
-	@echo 'or more of them, else 6.12 (drivers-report: also 7.3). The second group runs'
-	@echo 'kernels of its own, in User Mode Linux and QEMU: nothing touches the running one.'
+	@echo 'or more of them, else 6.12 (drivers-report: also 7.3; bench: 7.3, and no 6.1).'
+	@echo 'BENCH_ARGS="only=sg batches=500" for bench. The second group runs kernels of its'
+	@echo 'own, in User Mode Linux and QEMU: nothing touches the running one.'
 	@echo 'It installs packages that are missing if you are root, and names them if not.'

@@ -17,6 +17,13 @@
 /* At most this many ways to do the same are compared in one case */
 #define BENCH_MAX_VARIANTS	6
 
+/* The page table's pages can be counted: the kernel has a callback for them */
+#ifdef IO_PGTABLE_SAFE_HAVE_CFG_ALLOC
+#define BENCH_COUNTS_PAGES	1
+#else
+#define BENCH_COUNTS_PAGES	0
+#endif
+
 enum bench_format {
 	BENCH_LPAE,
 	BENCH_V7S,
@@ -27,12 +34,14 @@ enum bench_format {
  * @ops: A raw table, or that of @domain, or the inside of @pgt.
  * @pgt: A checked table.
  * @domain: What iommu_map() takes: over @ops, or of the generic kind.
+ * @ledger: A ledger without a page table.
  * @pages: Pages of the page table, if they are counted.
  */
 struct bench_table {
 	struct io_pgtable_ops *ops;
 	struct io_pgtable_safe *pgt;
 	struct iommu_domain *domain;
+	struct ledger *ledger;
 	long pages;
 };
 
@@ -41,12 +50,17 @@ enum bench_table_kind {
 	BENCH_SAFE,
 	BENCH_IOMMU,
 	BENCH_GENERIC,
+	BENCH_LEDGER,
 };
 
 int bench_table_create(struct bench_table *t, enum bench_table_kind kind,
 		       enum bench_format format, bool count);
 void bench_table_destroy(struct bench_table *t);
 phys_addr_t bench_table_phys(struct bench_table *t, u64 iova);
+int bench_ledger_create(struct bench_table *t, unsigned long pgsizes,
+			unsigned int bits);
+void bench_ledger_destroy(struct bench_table *t);
+bool bench_ledger_has(struct bench_table *t, u64 iova);
 int bench_device_register(void);
 void bench_device_unregister(void);
 
@@ -94,9 +108,12 @@ struct bench_variant {
 	int (*unmap)(struct bench_table *t, const struct bench_batch *b);
 };
 
+extern const struct bench_variant bench_ledger_alone;
+
 /* The first of each set is what the others are compared with */
 extern const struct bench_variant *const bench_page_variants[];
-extern const struct bench_variant *const bench_short_variants[];
+extern const struct bench_variant *const bench_live_variants[];
+extern const struct bench_variant *const bench_thread_variants[];
 extern const struct bench_variant *const bench_sg_variants[];
 extern const struct bench_variant *const bench_repeat_variants[];
 

@@ -2,7 +2,7 @@
 /*
  * What is measured.
  */
-#include <linux/array_size.h>
+#include <linux/kernel.h>
 #include <linux/sizes.h>
 
 #include "bench.h"
@@ -10,7 +10,7 @@
 #define PAGES(n)	.variants = bench_page_variants, .pgsize = SZ_4K, .pgcount = (n)
 #define BLOCKS(sz, n)	.variants = bench_page_variants, .pgsize = (sz), .pgcount = (n)
 #define V7S(sz, n)	.format = BENCH_V7S, BLOCKS(sz, n)
-#define RANDOM(n)	.variants = bench_short_variants, .pgsize = SZ_4K, .pgcount = 1, \
+#define RANDOM(n)	.variants = bench_live_variants, .pgsize = SZ_4K, .pgcount = 1, \
 			.live = (n), .ops = 256
 #define SG(n)		.variants = bench_sg_variants, .pgsize = SZ_4K, .pgcount = (n), \
 			.sg = true
@@ -42,6 +42,7 @@ const struct bench_case bench_cases[] = {
 	{ "sg 512 x 4K", SG(512), .ops = 4 },
 	{ "sg 16384 x 4K", SG(16384), .ops = 1 },
 	{ "sg 16 x 4K, off by 3 pages", SG(16), .ops = 64, .offset = 3 * SZ_4K },
+	{ "sg 64 x 4K, off by 3 pages", SG(64), .ops = 16, .offset = 3 * SZ_4K },
 	{ "sg 512 x 4K, off by 3 pages", SG(512), .ops = 4, .offset = 3 * SZ_4K },
 	{ "sg 16384 x 4K, off by 3 pages", SG(16384), .ops = 1, .offset = 3 * SZ_4K },
 	{ "sg 16 x 4K, contiguous", SG(16), .ops = 64, .contiguous = true },

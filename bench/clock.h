@@ -41,8 +41,11 @@ static inline void bench_fence(void)
 
 static inline u64 bench_clock(void)
 {
+	u32 low, high;
+
 	bench_fence();
-	return __builtin_ia32_rdtsc();
+	asm volatile("rdtsc" : "=a" (low), "=d" (high));
+	return (u64)high << 32 | low;
 }
 #else
 static inline void bench_fence(void)

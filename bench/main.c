@@ -9,6 +9,7 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/utsname.h>
 
 #include "bench.h"
 #include "io_pgtable_safe_compat.h"
@@ -49,15 +50,24 @@ bool bench_wanted(const char *name, const char *wanted)
 	return false;
 }
 
+static int run_case(const struct bench_case *c)
+{
+	if (!bench_wanted(c->name, only))
+		return 0;
+	if (c->live > max_live) {
+		pr_info("bench: {\"left_out\": \"%s\"}\n", c->name);
+		return 0;
+	}
+	return bench_measure(c, batches);
+}
+
 static int run_cases(void)
 {
 	unsigned int i;
 	int err = 0;
 
 	for (i = 0; i < bench_num_cases && !err; i++)
-		if (bench_wanted(bench_cases[i].name, only) &&
-		    bench_cases[i].live <= max_live)
-			err = bench_measure(&bench_cases[i], batches);
+		err = run_case(&bench_cases[i]);
 	return err;
 }
 
@@ -71,12 +81,15 @@ static int __init bench_init(void)
 	if (err)
 		return err;
 
+	pr_info("bench: {\"kernel\": \"%s\", \"cpus\": %u}\n", init_utsname()->release,
+		num_online_cpus());
 	bench_calibrate();
-	err = run_cases();
+	/* Before much else has come and gone */
+	err = bench_memory(only);
+	if (!err)
+		err = run_cases();
 	if (!err)
 		err = bench_threads(batches, only);
-	if (!err)
-		err = bench_memory(only);
 	pr_info("bench: {\"end\": %d}\n", err);
 	if (err)
 		bench_device_unregister();

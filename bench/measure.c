@@ -16,6 +16,7 @@
 #define WARMUP		8
 /* Random pages are among these: 64 GiB of 4K */
 #define RANDOM_BITS	24
+#define RANDOM_SIZE	(BIT_ULL(RANDOM_BITS) * SZ_4K)
 
 /**
  * struct run - A case while it is measured.
@@ -136,6 +137,32 @@ static int make_tables(struct run *run)
 	return 0;
 }
 
+/*
+ * Unmapping pages leaves the table that they were in. Who maps and unmaps at random
+ * for long enough has all tables there are, and only then does each operation cost
+ * what the one before did.
+ */
+static int touch_tables(struct run *run)
+{
+	struct bench_batch touch = run->batch;
+	unsigned int v;
+	u64 pos, iova;
+	int err = 0;
+
+	touch.gfp = GFP_KERNEL;
+	touch.fence = false;
+	touch.ops = 1;
+	touch.iova = &iova;
+	for (pos = 0; pos < RANDOM_SIZE && !err; pos += SZ_2M) {
+		iova = bench_base(run->c) + pos;
+		for (v = 0; v < run->n && !err; v++)
+			err = run->variant[v]->map(&run->table[v], &touch) ?:
+			      run->variant[v]->unmap(&run->table[v], &touch);
+		cond_resched();
+	}
+	return err;
+}
+
 /* Map what is live all the time */
 static int fill_tables(struct run *run)
 {
@@ -181,6 +208,8 @@ static int prepare(struct run *run, unsigned int batches)
 		err = make_sg(run);
 	for (v = 0; v < run->n && !err; v++)
 		err = bench_samples_alloc(&run->samples[v], batches);
+	if (!err && c->live)
+		err = touch_tables(run);
 	return err ?: fill_tables(run);
 }
 
@@ -248,6 +277,22 @@ static int check_table(struct run *run, unsigned int v, const u64 *iova, bool ma
 	return 0;
 }
 
+/*
+ * What the variant before has left in the caches is not this one's to pay, and a
+ * short batch would notice. Random pages are there to miss the caches.
+ */
+static int warm_up(struct run *run, unsigned int v)
+{
+	struct bench_batch *b = &run->batch;
+	u64 ticks;
+
+	if (run->c->live)
+		return 0;
+	b->iova = run->iova;
+	return time_batch(run->variant[v]->map, &run->table[v], b, &ticks) ?:
+	       time_batch(run->variant[v]->unmap, &run->table[v], b, &ticks);
+}
+
 static int run_variant(struct run *run, unsigned int v, u64 ticks[BENCH_NUM_OPS],
 		       bool check)
 {
@@ -255,6 +300,9 @@ static int run_variant(struct run *run, unsigned int v, u64 ticks[BENCH_NUM_OPS]
 	struct bench_batch *b = &run->batch;
 	int err;
 
+	err = warm_up(run, v);
+	if (err)
+		return err;
 	b->iova = run->iova;
 	err = time_batch(variant->map, &run->table[v], b, &ticks[BENCH_MAP]);
 	if (!err && check)

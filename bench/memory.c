@@ -111,13 +111,11 @@ int bench_memory(const char *only)
 {
 	int err = 0;
 
-	if (!IS_ENABLED(CONFIG_64BIT))
+	if (!BENCH_COUNTS_PAGES)
 		return 0;
-#ifdef IO_PGTABLE_SAFE_HAVE_CFG_ALLOC
 	if (bench_wanted("memory, dense", only))
 		err = measure_memory("dense", 1, fill_dense);
 	if (!err && bench_wanted("memory, sparse", only))
 		err = measure_memory("sparse", SPARSE_TABLES, fill_sparse);
-#endif
 	return err;
 }

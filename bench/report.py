@@ -1,42 +1,49 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""Turn what the benchmark module tells the kernel log into JSON and a table.
+"""Turn what the benchmark module tells the kernel log into JSON and tables.
 
-    report.py collect OUT.json UML.log [ICOUNT.log]
+    report.py collect OUT.json [UML.log...] [--icount ARM64.log]
     report.py table OUT.json
 """
+import argparse
+import datetime
 import json
 import platform
 import re
+import statistics
 import sys
 
 PERCENTILES = ("min", "p10", "p25", "median", "p75", "p90")
+PAGES, SG, ALONE = "map_pages", "map_sgtable", "ledger alone"
+RANDOM = "random 1 x 4K, {} live"
 
-# What the design asks for: multiples of the first variant of the case.
+# At most these multiples of the first variant of the case: for map and unmap, or
+# for both together.
 TARGETS = (
-    ("1 x 4K", "map_pages", "map", 1.4), ("1 x 4K", "map_pages", "unmap", 1.5),
-    ("16 x 4K", "map_pages", "map", 1.2), ("16 x 4K", "map_pages", "unmap", 1.3),
-    ("512 x 4K", "map_pages", "map", 1.04), ("512 x 4K", "map_pages", "unmap", 1.04),
-    ("1 x 2M", "map_pages", "map", 1.5), ("1 x 2M", "map_pages", "unmap", 1.6),
-    ("1 x 1G", "map_pages", "map", 1.6), ("1 x 1G", "map_pages", "unmap", 1.7),
-    ("64 x 2M", "map_pages", "map", 1.08), ("64 x 2M", "map_pages", "unmap", 1.08),
-    ("random 1 x 4K, 100k live, serialised", "map_pages", "both", 1.1),
-    ("sg 512 x 4K", "map_sgtable", "both", 1.03),
-    ("sg 16 x 4K", "map_sgtable", "both", 1.05),
-    ("v7s 256 x 4K", "map_pages", "both", 1.01),
-    ("v7s 1 x 1M", "map_pages", "both", 1.8),
-    ("2 threads, 1 x 4K", "map_pages", "both", 2.0),
-    ("2 threads, 16 x 4K", "map_pages", "both", 2.0),
-    ("2 threads, 512 x 4K", "map_pages", "both", 2.0),
+    ("1 x 4K", PAGES, {"map": 1.4, "unmap": 1.5}),
+    ("16 x 4K", PAGES, {"map": 1.2, "unmap": 1.3}),
+    ("512 x 4K", PAGES, {"map": 1.04, "unmap": 1.04}),
+    ("1 x 2M", PAGES, {"map": 1.5, "unmap": 1.6}),
+    ("1 x 1G", PAGES, {"map": 1.6, "unmap": 1.7}),
+    ("64 x 2M", PAGES, {"map": 1.08, "unmap": 1.08}),
+    (RANDOM.format("100k") + ", serialised", PAGES, {"map": 1.1, "unmap": 1.1}),
+    ("sg 512 x 4K", SG, {"both": 1.03}),
+    ("sg 16 x 4K", SG, {"both": 1.05}),
+    ("v7s 256 x 4K", PAGES, {"map": 1.01, "unmap": 1.01}),
+    ("v7s 1 x 1M", PAGES, {"map": 1.8, "unmap": 1.8}),
+    ("2 threads, 1 x 4K", PAGES, {"both": 2.0}),
+    ("2 threads, 16 x 4K", PAGES, {"both": 2.0}),
+    ("2 threads, 512 x 4K", PAGES, {"both": 2.0}),
 )
-# Never above what another variant takes.
-CEILINGS = (
-    ("1 x 4K", "map_pages", "map", "iommu_map"),
-    ("1 x 4K", "map_pages", "unmap", "iommu_map"),
-)
+# Never above what another variant takes, as a multiple of the first.
+CEILINGS = (("1 x 4K", PAGES, "iommu_map"),)
 # Ledger memory in percent of the page table's.
 MEMORY_TARGETS = {"dense": 3.5, "sparse": 10.0}
+# With so many times the mappings, no more times the cost than of the raw ops.
+GROWTH = (("100", "10M"), ("10k", "10M"))
 
+
+# --- logs -------------------------------------------------------------------
 
 def records(path):
     """The JSON objects in a console log."""
@@ -45,6 +52,69 @@ def records(path):
             found = re.search(r"bench: (\{.*\})\s*$", line)
             if found:
                 yield json.loads(found.group(1))
+
+
+def read_log(path):
+    """What one boot measured: cases in their order, memory, and more."""
+    boot = {"cases": {}, "memory": {}, "left_out": []}
+    ended = False
+    for record in records(path):
+        if "case" in record:
+            key = record["case"], record["variant"], record["op"]
+            boot["cases"][key] = record
+        elif "memory" in record:
+            boot["memory"][record["memory"]] = record
+        elif "left_out" in record:
+            boot["left_out"].append(record["left_out"])
+        elif "end" in record:
+            ended = record["end"] == 0
+        else:
+            boot.update(record)
+    if not ended:
+        sys.exit(f"error: the benchmark did not get to its end, see {path}")
+    return boot
+
+
+def median_of(records_, field):
+    """Percentiles of a case, each the median of what the boots have."""
+    values = zip(*(record[field] for record in records_))
+    return {name: statistics.median(v) / 1000 for name, v in zip(PERCENTILES, values)}
+
+
+def combine(boots):
+    """Times and ratios of several boots; "boots" are the medians of each."""
+    cases = []
+    for key in dict.fromkeys(key for boot in boots for key in boot["cases"]):
+        found = [boot["cases"][key] for boot in boots if key in boot["cases"]]
+        ratio = median_of(found, "ratio")
+        ratio["boots"] = [r["ratio"][PERCENTILES.index("median")] / 1000 for r in found]
+        cases.append({"case": key[0], "variant": key[1], "op": key[2],
+                      "ns": median_of(found, "ps"), "ratio": ratio})
+    return cases
+
+
+def combine_memory(boots):
+    rows = []
+    for name in boots[0]["memory"] if boots else ():
+        records_ = [boot["memory"][name] for boot in boots]
+        row = {"memory": name}
+        for field in ("table_kib", "ledger_kib", "emptied_kib"):
+            row[field] = statistics.median(r[field] for r in records_)
+        row["percent"] = 100 * row["ledger_kib"] / row["table_kib"]
+        rows.append(row)
+    return rows
+
+
+def instructions(path):
+    """Instructions per operation, from a boot whose clock counts them."""
+    boot = read_log(path)
+    unit = boot.get("ps_per_insn", 0) / 1000
+    if not 0.9 < unit < 1.1:
+        sys.exit(f"error: an instruction took {unit} ns: the emulator does not count them")
+    rows = [{"case": case, "variant": variant, "op": op,
+             "insns": round(record["ps"][PERCENTILES.index("median")] / 1000)}
+            for (case, variant, op), record in boot["cases"].items()]
+    return boot["kernel"], rows
 
 
 def cpu_model():
@@ -58,125 +128,167 @@ def cpu_model():
     return platform.processor() or platform.machine()
 
 
-def quantiles(values, scale):
-    return {name: value / scale for name, value in zip(PERCENTILES, values)}
+# --- targets ----------------------------------------------------------------
 
-
-def read_log(path):
-    """What one boot measured: cases in their order, memory, and more."""
-    result = {"cases": [], "memory": [], "ps_per_insn": None}
-    ended = False
-    for record in records(path):
-        if "case" in record:
-            result["cases"].append({
-                "case": record["case"], "variant": record["variant"], "op": record["op"],
-                "ns": quantiles(record["ps"], 1000), "ratio": quantiles(record["ratio"], 1000),
-            })
-        elif "memory" in record:
-            result["memory"].append(record)
-        elif "ps_per_insn" in record:
-            result["ps_per_insn"] = record["ps_per_insn"]
-        elif "end" in record:
-            ended = record["end"] == 0
-    if not ended:
-        sys.exit(f"error: the benchmark did not get to its end, see {path}")
-    return result
-
-
-def instructions(path):
-    """Instructions per operation, from a boot whose clock counts them."""
-    log = read_log(path)
-    unit = (log["ps_per_insn"] or 0) / 1000
-    if not 0.9 < unit < 1.1:
-        sys.exit(f"error: an instruction took {unit} ns: the emulator does not count them")
-    return [{"case": c["case"], "variant": c["variant"], "op": c["op"],
-             "insns": round(c["ns"]["median"])} for c in log["cases"]]
-
-
-def find(cases, case, variant, op):
-    for c in cases:
-        if (c["case"], c["variant"], c["op"]) == (case, variant, op):
-            return c
+def find(rows, case, variant, op):
+    for row in rows:
+        if (row["case"], row["variant"], row["op"]) == (case, variant, op):
+            return row
     return None
 
 
-def compare(result):
-    """Each target with what was measured."""
-    cases, rows = result["cases"], []
-    for case, variant, op, target in TARGETS:
-        c = find(cases, case, variant, op)
-        if c:
-            rows.append({"case": case, "op": op, "target": target,
-                         "measured": c["ratio"]["median"]})
-    for case, variant, op, other in CEILINGS:
-        c, limit = find(cases, case, variant, op), find(cases, case, other, op)
-        if c and limit:
-            rows.append({"case": f"{case}, at most {other}", "op": op,
-                         "target": limit["ratio"]["median"],
-                         "measured": c["ratio"]["median"]})
-    for m in result["memory"]:
-        rows.append({"case": f"ledger memory, {m['memory']}", "op": "percent",
-                     "target": MEMORY_TARGETS[m["memory"]],
-                     "measured": 100 * m["ledger_kib"] / m["table_kib"]})
+def ratio_of(cases, case, variant, op):
+    found = find(cases, case, variant, op)
+    return found and found["ratio"]["median"]
+
+
+def growth(cases, variant, low, high):
+    few = find(cases, RANDOM.format(low), variant, "both")
+    many = find(cases, RANDOM.format(high), variant, "both")
+    return few and many and many["ns"]["median"] / few["ns"]["median"]
+
+
+def targets(cases, memory):
+    """(what, operation, at most, is) of each that was measured."""
+    for case, variant, limits in TARGETS:
+        for op, limit in limits.items():
+            yield case, op, limit, ratio_of(cases, case, variant, op)
+    for case, variant, other in CEILINGS:
+        for op in ("map", "unmap"):
+            yield (f"{case}, at most {other}", op, ratio_of(cases, case, other, op),
+                   ratio_of(cases, case, variant, op))
+    for low, high in GROWTH:
+        yield (f"random, growth from {low} to {high} live", "both",
+               growth(cases, "raw", low, high), growth(cases, PAGES, low, high))
+    for row in memory:
+        yield (f"ledger memory, {row['memory']}", "percent",
+               MEMORY_TARGETS[row["memory"]], row["percent"])
+
+
+def compare(cases, memory):
+    """Each target with what was measured, as the tables have it."""
+    rows = []
+    for what, op, limit, value in targets(cases, memory):
+        if limit is None or value is None:
+            continue
+        # What is printed is what counts
+        limit, value = round(limit, 2), round(value, 2)
+        rows.append({"case": what, "op": op, "target": limit, "measured": value,
+                     "met": value <= limit})
     return rows
 
 
-def collect(out, uml_log, icount_log=None):
-    result = read_log(uml_log)
-    del result["ps_per_insn"]
-    result["host"] = cpu_model()
-    result["instructions"] = instructions(icount_log) if icount_log else []
-    result["targets"] = compare(result)
-    with open(out, "w", encoding="utf-8") as f:
+def collect(args):
+    boots = [read_log(path) for path in args.logs]
+    left_out = [case for boot in boots for case in boot["left_out"]]
+    cases, memory = combine(boots), combine_memory(boots)
+    result = {
+        "date": datetime.date.today().isoformat(), "host": cpu_model(), "boots": len(boots),
+        "kernel": boots[0]["kernel"] if boots else None,
+        "cpus": boots[0]["cpus"] if boots else None,
+        "cases": cases, "memory": memory,
+        "left_out": list(dict.fromkeys(left_out)),
+        "targets": compare(cases, memory), "icount_kernel": None, "instructions": [],
+    }
+    if args.icount:
+        result["icount_kernel"], result["instructions"] = instructions(args.icount)
+    with open(args.out, "w", encoding="utf-8") as f:
         json.dump(result, f, indent=1)
         f.write("\n")
 
 
+# --- tables -----------------------------------------------------------------
+
+def by_variant(rows):
+    """(case, variant, map, unmap) in the order of measurement."""
+    for row in rows:
+        if row["op"] == "map":
+            yield (row["case"], row["variant"], row,
+                   find(rows, row["case"], row["variant"], "unmap"))
+
+
+def spread(row):
+    """The median, and how far quartiles lie apart."""
+    ratio = row["ratio"]
+    return f"{ratio['median']:.2f} ({ratio['p25']:.2f}-{ratio['p75']:.2f})"
+
+
+def boots_apart(row):
+    boots = row["ratio"]["boots"]
+    return f"{min(boots):.2f}-{max(boots):.2f}" if len(boots) > 1 else ""
+
+
 def print_cases(result):
-    heading = f"{'':38}{'ns, median':>15} {'times the first: median (p25-p75)':>38} {'instructions':>14}"
-    print(heading)
-    print(f"{'':38}{'map':>7}{'unmap':>8} {'map':>19}{'unmap':>19} {'map':>7}{'unmap':>7}")
+    print(f"{'':34}{'ns, median':^16}{'times the first: median (quartiles), medians of boots':^58}")
+    print(f"{'':34}{'map':>8}{'unmap':>8}{'map':>19}{'':>10}{'unmap':>19}")
     previous = None
-    for c in result["cases"]:
-        if c["op"] != "map":
-            continue
-        u = find(result["cases"], c["case"], c["variant"], "unmap")
-        if c["case"] != previous:
-            print(c["case"])
-            previous = c["case"]
-        spread = [f"{x['ratio']['median']:.2f} ({x['ratio']['p25']:.2f}-{x['ratio']['p75']:.2f})"
-                  for x in (c, u)]
-        insns = [find(result["instructions"], c["case"], c["variant"], op)
-                 for op in ("map", "unmap")]
-        insns = [str(i["insns"]) if i else "" for i in insns]
-        print(f"    {c['variant']:34}{c['ns']['median']:7.0f}{u['ns']['median']:8.0f} "
-              f"{spread[0]:>19}{spread[1]:>19} {insns[0]:>7}{insns[1]:>7}")
+    for case, variant, m, u in by_variant(result["cases"]):
+        if case != previous:
+            print(case)
+        previous = case
+        print(f"    {variant:30}{m['ns']['median']:8.0f}{u['ns']['median']:8.0f}"
+              f" {spread(m):>18} {boots_apart(m):>10} {spread(u):>18} {boots_apart(u):>10}")
+
+
+def print_memory(result):
+    for m in result["memory"]:
+        print(f"\nmemory, {m['memory']}: page table {m['table_kib']:.0f} KiB, ledger "
+              f"{m['ledger_kib']:.0f} KiB, {m['percent']:.2f} %; "
+              f"after unmapping all {m['emptied_kib']:.0f} KiB")
+
+
+def print_instructions(result):
+    print(f"\nInstructions, Linux {result['icount_kernel']}:")
+    print(f"{'':40}{'map':>8}{'unmap':>8}{'both':>8}  as a multiple of the first")
+    rows, previous = result["instructions"], None
+    for case, variant, m, u in by_variant(rows):
+        if case != previous:
+            first = m["insns"], u["insns"]
+            print(case)
+        previous = case
+        print(f"    {variant:36}{m['insns']:8}{u['insns']:8}"
+              f"{find(rows, case, variant, 'both')['insns']:8}"
+              f"{m['insns'] / first[0]:8.2f}{u['insns'] / first[1]:8.2f}")
 
 
 def print_targets(result):
-    print(f"\n{'target':48}{'':9}{'at most':>9}{'is':>9}")
+    print(f"\n{'targets':48}{'':9}{'at most':>9}{'is':>9}")
     for t in result["targets"]:
-        met = "" if t["measured"] <= t["target"] else "  missed"
-        print(f"{t['case']:48}{t['op']:9}{t['target']:9.2f}{t['measured']:9.2f}{met}")
+        print(f"{t['case']:48}{t['op']:9}{t['target']:9.2f}{t['measured']:9.2f}"
+              f"  {'met' if t['met'] else 'missed'}")
+    met = sum(t["met"] for t in result["targets"])
+    print(f"{met} of {len(result['targets'])} targets met")
 
 
-def table(path):
-    with open(path, encoding="utf-8") as f:
+def table(args):
+    with open(args.out, encoding="utf-8") as f:
         result = json.load(f)
-    print(f"{result['host']}\n")
-    print_cases(result)
-    for m in result["memory"]:
-        print(f"\nmemory, {m['memory']}: page table {m['table_kib']} KiB, "
-              f"ledger {m['ledger_kib']} KiB; after unmapping all {m['emptied_kib']} KiB")
-    print_targets(result)
+    if result["cases"]:
+        print(f"{result['host']}, Linux {result['kernel']} in User Mode Linux, "
+              f"{result['cpus']} CPUs, {result['boots']} boots, {result['date']}\n")
+        print_cases(result)
+        print_memory(result)
+    if result["instructions"]:
+        print_instructions(result)
+    if result["targets"]:
+        print_targets(result)
+    for case in result["left_out"]:
+        print(f"left out: {case}")
 
 
 def main():
-    verbs = {"collect": (collect, 2, 3), "table": (table, 1, 1)}
-    verb, least, most = verbs.get(sys.argv[1] if len(sys.argv) > 1 else "", (None, 0, 0))
-    if not verb or not least <= len(sys.argv) - 2 <= most:
-        sys.exit(__doc__)
-    verb(*sys.argv[2:])
+    parser = argparse.ArgumentParser(usage=__doc__)
+    verbs = parser.add_subparsers(required=True)
+    verb = verbs.add_parser("collect")
+    verb.set_defaults(run=collect)
+    verb.add_argument("out")
+    verb.add_argument("logs", nargs="*")
+    verb.add_argument("--icount")
+    verb = verbs.add_parser("table")
+    verb.set_defaults(run=table)
+    verb.add_argument("out")
+    args = parser.parse_args()
+    args.run(args)
 
 
 if __name__ == "__main__":

@@ -243,6 +243,8 @@ int bench_table_create(struct bench_table *t, enum bench_table_kind kind,
 		cfg.free = count_free;
 	}
 #endif
+	if (kind == BENCH_LEDGER)
+		return bench_ledger_create(t, cfg.pgsize_bitmap, cfg.ias);
 	if (kind == BENCH_SAFE)
 		return safe_create(t, fmt, &cfg);
 
@@ -258,7 +260,9 @@ int bench_table_create(struct bench_table *t, enum bench_table_kind kind,
 
 void bench_table_destroy(struct bench_table *t)
 {
-	if (t->pgt) {
+	if (t->ledger) {
+		bench_ledger_destroy(t);
+	} else if (t->pgt) {
 		io_pgtable_safe_free(t->pgt);
 	} else if (t->ops) {
 		free_io_pgtable_ops(t->ops);
@@ -272,9 +276,11 @@ void bench_table_destroy(struct bench_table *t)
 	*t = (struct bench_table){};
 }
 
-/* To see that what is measured did its work */
+/* To see that what is measured did its work; a ledger only says that there is one */
 phys_addr_t bench_table_phys(struct bench_table *t, u64 iova)
 {
+	if (t->ledger)
+		return bench_ledger_has(t, iova);
 	if (t->ops)
 		return t->ops->iova_to_phys(t->ops, iova);
 #if IS_ENABLED(CONFIG_IOMMU_API)

@@ -1,39 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The ways to map and unmap that are compared.
- *
- * Each has a loop of its own around the operation, so that nothing stands
- * between the caller and what is measured that a driver would not have.
  */
 #include <linux/minmax.h>
 #include <linux/sizes.h>
 
+#include "batch.h"
 #include "bench.h"
-#include "clock.h"
-
-typedef int (*bench_fn)(struct bench_table *t, const struct bench_batch *b, u64 iova);
-
-static __always_inline int run_batch(struct bench_table *t,
-				     const struct bench_batch *b, bench_fn fn)
-{
-	unsigned int i;
-	int err;
-
-	for (i = 0; i < b->ops; i++) {
-		err = fn(t, b, b->iova[i]);
-		if (unlikely(err))
-			return err;
-		if (b->fence)
-			bench_fence();
-	}
-	return 0;
-}
-
-#define BENCH_BATCH(name)							\
-static int name##_batch(struct bench_table *t, const struct bench_batch *b)	\
-{										\
-	return run_batch(t, b, name);						\
-}
 
 /* Memory is mapped at its own address: as well aligned as the iova */
 static phys_addr_t paddr_of(u64 iova)
@@ -324,11 +297,19 @@ const struct bench_variant *const bench_page_variants[] = {
 #if IS_ENABLED(CONFIG_IOMMU_API)
 	&iommu_range, &generic_range,
 #endif
-	NULL
+	&bench_ledger_alone, NULL
 };
 
 /* Where each table takes much memory */
-const struct bench_variant *const bench_short_variants[] = {
+const struct bench_variant *const bench_live_variants[] = {
+	&raw, &safe_pages,
+#if IS_ENABLED(CONFIG_IOMMU_API)
+	&iommu_range,
+#endif
+	&bench_ledger_alone, NULL
+};
+
+const struct bench_variant *const bench_thread_variants[] = {
 	&raw, &safe_pages,
 #if IS_ENABLED(CONFIG_IOMMU_API)
 	&iommu_range,
