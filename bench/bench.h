@@ -77,6 +77,7 @@ void bench_device_unregister(void);
  * @unmap_shift: log2 of it.
  * @sgt: What to map, where the variants take that.
  * @block: What to map over and over, in bytes, where the variants do that.
+ * @skew: What is mapped is so many bytes from where it is mapped.
  * @fence: Let each operation end before the next begins.
  */
 struct bench_batch {
@@ -91,6 +92,7 @@ struct bench_batch {
 	unsigned int unmap_shift;
 	struct sg_table *sgt;
 	u64 block;
+	u64 skew;
 	bool fence;
 };
 
@@ -132,6 +134,7 @@ extern const struct bench_variant *const bench_repeat_variants[];
  * @sg: The operation maps a scatter-gather table of @pgcount entries of @pgsize.
  * @contiguous: Its entries are.
  * @block: As in &struct bench_batch.
+ * @skew: Likewise.
  */
 struct bench_case {
 	const char *name;
@@ -147,6 +150,7 @@ struct bench_case {
 	bool sg;
 	bool contiguous;
 	u64 block;
+	u64 skew;
 };
 
 extern const struct bench_case bench_cases[];

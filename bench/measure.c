@@ -60,6 +60,7 @@ void bench_batch_init(struct bench_batch *b, const struct bench_case *c)
 		.size = (u64)c->pgsize * c->pgcount,
 		.unmap_pgsize = c->unmap_pgsize ?: c->pgsize,
 		.block = c->block,
+		.skew = c->skew,
 		.fence = c->fence,
 	};
 	b->unmap_shift = __ffs(b->unmap_pgsize);
@@ -95,6 +96,26 @@ static void choose_iova(struct run *run)
 		run->victim[i] = random_iova(run, run->next + i - c->live);
 	}
 	run->next += c->ops;
+}
+
+/*
+ * Interrupts stay off for the batch. It is short, and UML's own way to turn them
+ * off and on is a system call each, which no other kernel has in a spin_lock:
+ * done before, it isn't done again inside.
+ */
+static int time_batch(int (*fn)(struct bench_table *t, const struct bench_batch *b),
+		      struct bench_table *t, const struct bench_batch *b, u64 *ticks)
+{
+	unsigned long flags;
+	u64 start;
+	int err;
+
+	local_irq_save(flags);
+	start = bench_clock();
+	err = fn(t, b);
+	*ticks = bench_clock() - start;
+	local_irq_restore(flags);
+	return err;
 }
 
 /* --- preparation ------------------------------------------------------------- */
@@ -145,19 +166,16 @@ static int make_tables(struct run *run)
 static int touch_tables(struct run *run)
 {
 	struct bench_batch touch = run->batch;
-	unsigned int v;
-	u64 pos, iova;
+	u64 pos, ticks;
+	unsigned int i, v;
 	int err = 0;
 
-	touch.gfp = GFP_KERNEL;
-	touch.fence = false;
-	touch.ops = 1;
-	touch.iova = &iova;
-	for (pos = 0; pos < RANDOM_SIZE && !err; pos += SZ_2M) {
-		iova = bench_base(run->c) + pos;
+	for (pos = 0; pos < RANDOM_SIZE && !err; pos += (u64)touch.ops * SZ_2M) {
+		for (i = 0; i < touch.ops; i++)
+			run->iova[i] = bench_base(run->c) + pos + (u64)i * SZ_2M;
 		for (v = 0; v < run->n && !err; v++)
-			err = run->variant[v]->map(&run->table[v], &touch) ?:
-			      run->variant[v]->unmap(&run->table[v], &touch);
+			err = time_batch(run->variant[v]->map, &run->table[v], &touch, &ticks) ?:
+			      time_batch(run->variant[v]->unmap, &run->table[v], &touch, &ticks);
 		cond_resched();
 	}
 	return err;
@@ -169,16 +187,15 @@ static int fill_tables(struct run *run)
 	const struct bench_case *c = run->c;
 	struct bench_batch fill = run->batch;
 	unsigned int i, v;
+	u64 ticks;
 	int err;
 
-	fill.gfp = GFP_KERNEL;
-	fill.fence = false;
 	while (run->next < c->live) {
 		fill.ops = min_t(u64, c->ops, c->live - run->next);
 		for (i = 0; i < fill.ops; i++)
 			run->iova[i] = random_iova(run, run->next + i);
 		for (v = 0; v < run->n; v++) {
-			err = run->variant[v]->map(&run->table[v], &fill);
+			err = time_batch(run->variant[v]->map, &run->table[v], &fill, &ticks);
 			if (err)
 				return err;
 		}
@@ -215,22 +232,9 @@ static int prepare(struct run *run, unsigned int batches)
 
 static void clean_up(struct run *run)
 {
-	const struct bench_case *c = run->c;
-	struct bench_batch last = run->batch;
 	unsigned int v;
-	u64 i, iova;
 
-	last.ops = 1;
-	last.fence = false;
-	last.iova = &iova;
 	for (v = 0; v < run->n; v++) {
-		for (i = run->next - c->live; i < run->next; i++) {
-			iova = random_iova(run, i);
-			if (run->variant[v]->unmap(&run->table[v], &last))
-				break;
-			if (i % SZ_4K == 0)
-				cond_resched();
-		}
 		bench_samples_free(&run->samples[v]);
 		bench_table_destroy(&run->table[v]);
 	}
@@ -240,26 +244,6 @@ static void clean_up(struct run *run)
 }
 
 /* --- measurement ------------------------------------------------------------- */
-
-/*
- * Interrupts stay off for the batch. It is short, and UML's own way to turn them
- * off and on is a system call each, which no other kernel has in a spin_lock:
- * done before, it isn't done again inside.
- */
-static int time_batch(int (*fn)(struct bench_table *t, const struct bench_batch *b),
-		      struct bench_table *t, const struct bench_batch *b, u64 *ticks)
-{
-	unsigned long flags;
-	u64 start;
-	int err;
-
-	local_irq_save(flags);
-	start = bench_clock();
-	err = fn(t, b);
-	*ticks = bench_clock() - start;
-	local_irq_restore(flags);
-	return err;
-}
 
 /* Is everything mapped that should be, and nothing else? */
 static int check_table(struct run *run, unsigned int v, const u64 *iova, bool mapped)

@@ -4,6 +4,7 @@
 
     report.py collect OUT.json [UML.log...] [--icount ARM64.log]
     report.py table OUT.json
+    report.py rst OUT.json
 """
 import argparse
 import datetime
@@ -276,6 +277,89 @@ def table(args):
         print(f"left out: {case}")
 
 
+# --- for the documentation --------------------------------------------------
+
+def rst_table(title, header, rows):
+    """A simple table of reStructuredText."""
+    rows = [[str(cell) for cell in row] for row in rows]
+    widths = [max(len(row[i]) for row in [header] + rows) for i in range(len(header))]
+
+    def line(cells):
+        return "  ".join(f"{cell:{width}}" for cell, width in zip(cells, widths)).rstrip()
+    rule = line(["=" * width for width in widths])
+    # An empty first cell would go on with the row before
+    body = [line([row[0] or "\\"] + row[1:]) for row in rows]
+    print(f".. table:: {title}\n")
+    for text in [rule, line(header), rule] + body + [rule, ""]:
+        print(f"   {text}".rstrip())
+
+
+def pair(rows, case, variant, value):
+    """map / unmap of a variant, if it was measured"""
+    found = [find(rows, case, variant, op) for op in ("map", "unmap")]
+    return " / ".join(value(row) for row in found) if all(found) else "-"
+
+
+def rst_cases(result, first, variants):
+    """A row for each case that is compared with this variant."""
+    def ns(row):
+        return f"{row['ns']['median']:.0f}"
+
+    def ratio(row):
+        return f"{row['ratio']['median']:.2f}"
+
+    def insns(row):
+        return str(row["insns"])
+
+    for case in dict.fromkeys(row["case"] for row in result["cases"]):
+        if find(result["cases"], case, first, "map"):
+            yield ([case, pair(result["cases"], case, first, ns)] +
+                   [pair(result["cases"], case, v, ratio) for v in variants] +
+                   [pair(result["instructions"], case, v, insns) for v in (first, variants[0])])
+
+
+def rst(args):
+    with open(args.out, encoding="utf-8") as f:
+        result = json.load(f)
+    print(f"{result['host']}, Linux {result['kernel']} in User Mode Linux, {result['cpus']} CPUs, "
+          f"medians of {result['boots']} boots, {result['date']}; instructions on arm64, "
+          f"Linux {result['icount_kernel']}.\n")
+    print(".. Written by scripts/bench plots.\n")
+    rst_table("Targets: at most so many times the raw ops", ["target", "", "at most", "is", ""],
+              [[t["case"], t["op"], f"{t['target']:.2f}", f"{t['measured']:.2f}",
+                "met" if t["met"] else "**missed**"] for t in result["targets"]])
+    rst_table("Times the raw ops, map / unmap",
+              ["case", "raw, ns", PAGES, "map", "iommu_map", "generic_pt", ALONE,
+               "raw, instructions", "checked"],
+              rst_cases(result, "raw", (PAGES, "map", "iommu_map", "generic_pt", ALONE)))
+    rst_table("Times a loop like panthor's, map / unmap",
+              ["case", "loop, ns", SG, "loop, instructions", "checked"],
+              rst_cases(result, "panthor's loop", (SG,)))
+    rst_table("Times a loop around the raw ops, map / unmap",
+              ["case", "loop, ns", "map_repeat", "loop, instructions", "checked"],
+              rst_cases(result, "raw loop", ("map_repeat",)))
+    rst_instructions(result)
+    rst_table("Memory of the ledger", ["", "page table, KiB", "ledger, KiB", "percent"],
+              [[m["memory"], f"{m['table_kib']:.0f}", f"{m['ledger_kib']:.0f}",
+                f"{m['percent']:.2f}"] for m in result["memory"]])
+
+
+def rst_instructions(result):
+    """How many of the instructions of a checked call are claim and commit."""
+    rows = result["instructions"]
+    table_ = []
+    for case, variant, m, u in by_variant(rows):
+        if variant != ALONE:
+            continue
+        safe = [find(rows, case, PAGES, op)["insns"] for op in ("map", "unmap")]
+        share = [f"{100 * row['insns'] / total:.0f} %" for row, total in zip((m, u), safe)]
+        table_.append([case, f"{safe[0]} / {safe[1]}", f"{m['insns']} / {u['insns']}",
+                       " / ".join(share),
+                       pair(rows, case, "iommu_map", lambda row: str(row["insns"]))])
+    rst_table("Instructions of a checked call, and of claim and commit in it, map / unmap",
+              ["case", "checked", "claim and commit", "share", "iommu_map"], table_)
+
+
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     verbs = parser.add_subparsers(required=True)
@@ -284,9 +368,10 @@ def main():
     verb.add_argument("out")
     verb.add_argument("logs", nargs="*")
     verb.add_argument("--icount")
-    verb = verbs.add_parser("table")
-    verb.set_defaults(run=table)
-    verb.add_argument("out")
+    for name, run in (("table", table), ("rst", rst)):
+        verb = verbs.add_parser(name)
+        verb.set_defaults(run=run)
+        verb.add_argument("out")
     args = parser.parse_args()
     args.run(args)
 

@@ -5,6 +5,7 @@
 #include <linux/err.h>
 #include <linux/module.h>
 #include <linux/platform_device.h>
+#include <linux/printk.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 
@@ -221,6 +222,16 @@ static int safe_create(struct bench_table *t, enum io_pgtable_fmt fmt,
 	return 0;
 }
 
+/* What is still mapped would be told to the log */
+static void safe_destroy(struct io_pgtable_safe *pgt)
+{
+	u64 size = 1ULL << io_pgtable_safe_cfg(pgt)->ias;
+
+	if (io_pgtable_safe_unmap_present(pgt, 0, size, 0).err)
+		pr_err("bench: cannot unmap what was mapped\n");
+	io_pgtable_safe_free(pgt);
+}
+
 /*
  * count: count the pages of the page table, where the kernel has a callback for
  * that. The format's own allocator is faster or slower, so not for timing.
@@ -263,7 +274,7 @@ void bench_table_destroy(struct bench_table *t)
 	if (t->ledger) {
 		bench_ledger_destroy(t);
 	} else if (t->pgt) {
-		io_pgtable_safe_free(t->pgt);
+		safe_destroy(t->pgt);
 	} else if (t->ops) {
 		free_io_pgtable_ops(t->ops);
 #if IS_ENABLED(CONFIG_IOMMU_API)

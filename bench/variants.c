@@ -8,10 +8,10 @@
 #include "batch.h"
 #include "bench.h"
 
-/* Memory is mapped at its own address: as well aligned as the iova */
-static phys_addr_t paddr_of(u64 iova)
+/* Memory is mapped at its own address, or as far from there as the case wants */
+static phys_addr_t paddr_of(const struct bench_batch *b, u64 iova)
 {
-	return iova;
+	return iova + b->skew;
 }
 
 /* --- raw: no checks, no cleanup, but all of it mapped ---------------------- */
@@ -39,7 +39,7 @@ static __always_inline int raw_map_range(struct io_pgtable_ops *ops, u64 iova,
 static __always_inline int raw_map(struct bench_table *t,
 				   const struct bench_batch *b, u64 iova)
 {
-	return raw_map_range(t->ops, iova, paddr_of(iova), b->pgsize, b->shift,
+	return raw_map_range(t->ops, iova, paddr_of(b, iova), b->pgsize, b->shift,
 			     b->pgcount, b->gfp);
 }
 
@@ -77,7 +77,7 @@ static __always_inline int safe_pages_map(struct bench_table *t,
 	struct io_pgtable_safe_map_result res;
 
 	do {
-		res = io_pgtable_safe_map_pages(t->pgt, iova, paddr_of(iova),
+		res = io_pgtable_safe_map_pages(t->pgt, iova, paddr_of(b, iova),
 						b->pgsize, count, BENCH_PROT, b->gfp);
 		if (unlikely(res.err))
 			return res.err;
@@ -106,7 +106,7 @@ static const struct bench_variant safe_pages = {
 static __always_inline int safe_range_map(struct bench_table *t,
 					  const struct bench_batch *b, u64 iova)
 {
-	return io_pgtable_safe_map(t->pgt, iova, paddr_of(iova), b->size,
+	return io_pgtable_safe_map(t->pgt, iova, paddr_of(b, iova), b->size,
 				   BENCH_PROT, b->gfp).err;
 }
 
@@ -131,7 +131,7 @@ static const struct bench_variant safe_range = {
 static __always_inline int iommu_range_map(struct bench_table *t,
 					   const struct bench_batch *b, u64 iova)
 {
-	return iommu_map(t->domain, iova, paddr_of(iova), b->size, BENCH_PROT, b->gfp);
+	return iommu_map(t->domain, iova, paddr_of(b, iova), b->size, BENCH_PROT, b->gfp);
 }
 
 BENCH_BATCH(iommu_range_map)
@@ -256,7 +256,7 @@ static const struct bench_variant safe_sg = {
 static __always_inline int raw_repeat_map(struct bench_table *t,
 					  const struct bench_batch *b, u64 iova)
 {
-	phys_addr_t paddr = paddr_of(b->block);
+	phys_addr_t paddr = paddr_of(b, b->block);
 	u64 offset;
 	int err;
 
@@ -279,7 +279,7 @@ static const struct bench_variant raw_repeat = {
 static __always_inline int safe_repeat_map(struct bench_table *t,
 					   const struct bench_batch *b, u64 iova)
 {
-	return io_pgtable_safe_map_repeat(t->pgt, iova, paddr_of(b->block), b->block,
+	return io_pgtable_safe_map_repeat(t->pgt, iova, paddr_of(b, b->block), b->block,
 					  b->size, BENCH_PROT, b->gfp).err;
 }
 
