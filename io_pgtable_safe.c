@@ -15,6 +15,8 @@
 #include "io_pgtable_safe.h"
 #include "io_pgtable_safe_compat.h"
 #include "io_pgtable_safe_ledger.h"
+#include "io_pgtable_safe_ledger_cut.h"
+#include "io_pgtable_safe_prots.h"
 
 /* More invalidations of one granule than this, and all at once is cheaper */
 #define MAX_INVALIDATIONS	512
@@ -32,6 +34,7 @@
  * @cookie: What they and the driver's page allocator are called with.
  * @cfg: The granted configuration, with the driver's own callbacks in it.
  * @ledger: What is mapped.
+ * @prots: The protections of what can be cut.
  * @iova_first: First byte of the address space.
  * @iova_last: Last byte of it.
  * @paddr_last: Last byte that can be mapped.
@@ -51,6 +54,7 @@ struct io_pgtable_safe {
 	void *cookie;
 	struct io_pgtable_cfg cfg;
 	struct ledger ledger;
+	struct prots prots;
 	u64 iova_first;
 	u64 iova_last;
 	u64 paddr_last;
@@ -135,19 +139,24 @@ static __always_inline int check_pgsize(const struct io_pgtable_safe *pgt,
 	return unlikely(*size >> shift != pgcount) ? -EOVERFLOW : 0;
 }
 
+/* iommu_map() refuses most of these, too */
+static __always_inline int check_gfp(gfp_t gfp)
+{
+	return unlikely(gfp & (__GFP_COMP | GFP_ZONEMASK)) ? -EINVAL : 0;
+}
+
 /*
- * iommu_map() refuses most of these gfp flags, too. At stage 1, ARM's formats
- * have no encoding for write-only and give both, see arm_lpae_prot_to_pte().
+ * At stage 1, ARM's formats have no encoding for write-only and give both, see
+ * arm_lpae_prot_to_pte().
  */
 static __always_inline int check_prot(const struct io_pgtable_safe *pgt, int prot, gfp_t gfp)
 {
-	if (unlikely(!(prot & (IOMMU_READ | IOMMU_WRITE))))
+	/* The sign bit is no flag, and prots_set() has no room for it */
+	if (unlikely((prot & (INT_MIN | IOMMU_READ | IOMMU_WRITE)) <= 0))
 		return -EINVAL;
 	if (unlikely(!(prot & IOMMU_READ) && pgt->write_implies_read))
 		return -EINVAL;
-	if (unlikely(gfp & (__GFP_COMP | GFP_ZONEMASK)))
-		return -EINVAL;
-	return 0;
+	return check_gfp(gfp);
 }
 
 static __always_inline int check_map(const struct io_pgtable_safe *pgt, u64 iova,
@@ -164,6 +173,16 @@ static __always_inline int check_map(const struct io_pgtable_safe *pgt, u64 iova
 	if (!err)
 		err = check_prot(pgt, prot, gfp);
 	return err;
+}
+
+static int check_cut(const struct io_pgtable_safe *pgt, u64 iova, u64 size, gfp_t gfp,
+		     u32 flags)
+{
+	if (gfpflags_allow_blocking(gfp))
+		might_alloc(gfp);
+	if (flags & ~IO_PGTABLE_SAFE_NO_FLUSH)
+		return -EINVAL;
+	return check_table(pgt) ?: check_iova(pgt, iova, size, pgt->granule) ?: check_gfp(gfp);
 }
 
 static __always_inline int check_unmap(const struct io_pgtable_safe *pgt, u64 iova,
@@ -612,6 +631,7 @@ static int set_geometry(struct io_pgtable_safe *pgt)
 	pgt->paddr_last = min_t(u64, GENMASK_ULL(cfg->oas - 1, 0),
 				(phys_addr_t)U64_MAX);
 
+	prots_init(&pgt->prots, pgt->pgsizes);
 	return ledger_init(&pgt->ledger, pgt->pgsizes, cfg->ias);
 }
 
@@ -813,6 +833,7 @@ void io_pgtable_safe_free(struct io_pgtable_safe *pgt)
 
 	pgt->release(pgt->ops);
 	ledger_destroy(&pgt->ledger);
+	prots_destroy(&pgt->prots);
 	kfree(pgt);
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_free, IO_PGTABLE_SAFE_NS);
@@ -917,6 +938,38 @@ static __always_inline int begin_map(struct map_op *op, u64 size, unsigned int s
 				first + size - 1, shift);
 }
 
+/*
+ * Note the protection of blocks that are about to be mapped, if it is not the usual
+ * one, or make it that. Nobody else can be relying on what is usual if nobody else
+ * has anything mapped or is mapping.
+ */
+static noinline int note_prot(struct io_pgtable_safe *pgt, const struct ledger_claim *claim,
+			      u64 first, u64 last, unsigned int shift, int prot,
+			      gfp_t gfp)
+{
+	struct ledger *l = &pgt->ledger;
+	struct ledger_garbage g = {};
+	unsigned long flags;
+	bool alone;
+
+	spin_lock_irqsave(&l->lock, flags);
+	alone = ledger_is_alone(l, claim, &g);
+	if (alone)
+		WRITE_ONCE(pgt->prots.usual, prot);
+	spin_unlock_irqrestore(&l->lock, flags);
+	ledger_empty_garbage(l, &g);
+
+	return alone ? 0 : prots_set(&pgt->prots, first, last, shift, prot, gfp);
+}
+
+/* Of what a map has claimed, only this much is mapped now that it ends */
+static noinline void forget_prots(struct io_pgtable_safe *pgt,
+				  const struct ledger_claim *claim, u64 mapped)
+{
+	prots_erase(&pgt->prots, claim->first + mapped,
+		    claim->op->last - claim->first + 1 - mapped);
+}
+
 /* One backend call, recorded before */
 static __always_inline int map_run(struct map_op *op, u64 iova, phys_addr_t paddr,
 				   unsigned int shift, u64 pgcount, u64 *mapped)
@@ -927,6 +980,10 @@ static __always_inline int map_run(struct map_op *op, u64 iova, phys_addr_t padd
 
 	err = ledger_window(&op->pgt->ledger, &op->claim, first,
 			    first + ((u64)count << shift) - 1, shift, op->gfp);
+	if (likely(!err) && prots_wants(&op->pgt->prots, shift, op->prot))
+		err = note_prot(op->pgt, &op->claim, first,
+				first + ((u64)count << shift) - 1, shift, op->prot,
+				op->gfp);
 	if (unlikely(err)) {
 		*mapped = 0;
 		return err;
@@ -972,8 +1029,12 @@ static noinline u64 undo_run(struct io_pgtable_safe *pgt, u64 iova, u64 mapped)
 static __always_inline struct io_pgtable_safe_map_result
 end_map(struct map_op *op, u64 mapped, int err)
 {
-	u64 undone = unlikely(err) ? undo_run(op->pgt, op->first, mapped) : 0;
+	u64 undone = 0;
 
+	if (unlikely(err)) {
+		undone = undo_run(op->pgt, op->first, mapped);
+		forget_prots(op->pgt, &op->claim, mapped - undone);
+	}
 	ledger_commit_map(&op->pgt->ledger, &op->claim, mapped, undone);
 	return map_result(mapped - undone, err);
 }
@@ -987,6 +1048,7 @@ end_once(struct io_pgtable_safe *pgt, struct ledger_claim *claim, u64 iova,
 
 	if (err && !keep)
 		undone = undo_run(pgt, iova, mapped);
+	forget_prots(pgt, claim, mapped - undone);
 	ledger_commit_map(&pgt->ledger, claim, mapped, undone);
 	return map_result(mapped - undone, err);
 }
@@ -1021,6 +1083,9 @@ map_once(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr,
 	pgcount = max_run(pgcount, shift, MAX_RUN);
 	err = ledger_window(&pgt->ledger, &claim, first,
 			    first + ((u64)pgcount << shift) - 1, shift, gfp);
+	if (likely(!err) && prots_wants(&pgt->prots, shift, prot))
+		err = note_prot(pgt, &claim, first, first + ((u64)pgcount << shift) - 1,
+				shift, prot, gfp);
 	if (likely(!err))
 		err = backend_map(pgt, iova, paddr, shift, pgcount, prot, gfp, &mapped);
 	if (unlikely(err || mapped != size))
@@ -1376,6 +1441,7 @@ unmap_range(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
 	unmapped = backend_unmap(pgt, iova, size);
 	if (!(flags & IO_PGTABLE_SAFE_NO_FLUSH))
 		invalidate(pgt, iova, unmapped, BIT(shift));
+	prots_erase(&pgt->prots, first, unmapped);
 	ledger_commit_unmap(&pgt->ledger, &claim, unmapped, unmapped);
 	return unmap_result(unmapped, unmapped == size ? check_table(pgt) : -EIO);
 }
@@ -1438,6 +1504,57 @@ io_pgtable_safe_unmap(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_unmap, IO_PGTABLE_SAFE_NS);
 
+#include "io_pgtable_safe_cut.h"
+
+/**
+ * io_pgtable_safe_cut() - Unmap a range that may begin and end inside leaves.
+ * @pgt: The page table.
+ * @iova: First byte; aligned to the granule.
+ * @size: In bytes; a multiple of the granule.
+ * @gfp: For page tables and the ledger. No zone modifiers.
+ * @flags: 0 or %IO_PGTABLE_SAFE_NO_FLUSH.
+ *
+ * As io_pgtable_safe_unmap(), and the same where no leaf is cut. A leaf that lies
+ * in the range in part only, of which there are at most two, is unmapped, and its
+ * rest is mapped again: the same memory with the same protection, and with the
+ * largest page sizes that fit. Afterwards exactly the range is unmapped. On failure
+ * all is as it was, the sizes of leaves included. The same on every kernel, whether
+ * its formats can split blocks or not.
+ *
+ * For a moment the whole of such a leaf is not mapped, also on failure: from when
+ * it is unmapped until its rest has been mapped, with one invalidation and
+ * allocations in between, and if that fails once more until it has been put back.
+ * What lies between such leaves and what is outside them is not concerned. A
+ * device that cannot wait out a fault must not use these leaves meanwhile;
+ * io_pgtable_safe_leaf_span() says where they end. They are invalidated in that
+ * moment even with %IO_PGTABLE_SAFE_NO_FLUSH, which spares only the rest of the
+ * range. Without flush callbacks nobody does that: the driver must keep the device
+ * from walking the leaves during the call, see "Invalidation".
+ *
+ * With IO_PGTABLE_QUIRK_ARM_HD the rest counts as written to, whether it was or not.
+ *
+ * Context: Any, as far as the driver's flush callbacks allow; sleeps if @gfp allows
+ * it.
+ * Return: {@size, 0} or {0, error}: -EINVAL, -ERANGE, -EOVERFLOW, -ENOENT, -EBUSY
+ * (also if another thread is busy with the rest of such a leaf); -ENOMEM; -EIO, also
+ * if a leaf could not be put back, and then @unmapped says how much of the range is
+ * not mapped any more. See "Errors".
+ */
+struct io_pgtable_safe_unmap_result
+io_pgtable_safe_cut(struct io_pgtable_safe *pgt, u64 iova, u64 size, gfp_t gfp,
+		    u32 flags)
+{
+	struct io_pgtable_safe_unmap_result res;
+	int err;
+
+	err = check_cut(pgt, iova, size, gfp, flags);
+	if (unlikely(err))
+		return unmap_result(0, err);
+	res = unmap_range(pgt, iova, size, flags);
+	return res.err == -ENOTBLK ? cut_range(pgt, iova, size, gfp, flags) : res;
+}
+EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_cut, IO_PGTABLE_SAFE_NS);
+
 /* Everything mapped from first to last; *end is where it stopped */
 static u64 unmap_extents(struct io_pgtable_safe *pgt, u64 first, u64 last,
 			 u64 *begin, u64 *end)
@@ -1489,6 +1606,7 @@ io_pgtable_safe_unmap_present(struct io_pgtable_safe *pgt, u64 iova, u64 size,
 	unmapped = unmap_extents(pgt, first, first + size - 1, &begin, &end);
 	if (!(flags & IO_PGTABLE_SAFE_NO_FLUSH))
 		invalidate(pgt, begin + pgt->iova_first, end - begin, pgt->granule);
+	prots_erase(&pgt->prots, begin, end - begin);
 	ledger_commit_unmap(&pgt->ledger, &claim, end - first, unmapped);
 	return unmap_result(unmapped, check_table(pgt));
 }
@@ -1611,7 +1729,8 @@ EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_next, IO_PGTABLE_SAFE_NS);
  *	are leaf boundaries or not mapped: start and size. Physical address and
  *	leaf are 0.
  *
- * To unmap part of a block: unmap this range, then map back the rest.
+ * What io_pgtable_safe_cut() will claim, and what a device should be kept off
+ * meanwhile if it must not fault.
  *
  * Context: Any.
  * Return: 0, -EINVAL, -EOVERFLOW, -ERANGE, -EBUSY if part of the range is being

@@ -84,10 +84,11 @@ struct sg_table;
  * -ENOENT       An unmap or lookup of something that is not mapped, or a range
  *               with a hole in it. Which of this and -ENOTBLK it is where
  *               both apply is not specified.
- * -ENOTBLK      The range cuts a leaf: it covers only part of a block. Ask
- *               io_pgtable_safe_leaf_span() for a range that does not.
+ * -ENOTBLK      The range cuts a leaf: it covers only part of a block.
+ *               io_pgtable_safe_cut() unmaps such a range;
+ *               io_pgtable_safe_leaf_span() gives one that cuts nothing.
  * -EBUSY        Another thread is mapping or unmapping part of the range right
- *               now.
+ *               now, or of a leaf that it cuts.
  * -ENOMEM       No memory for page tables or for the ledger.
  * -EOPNOTSUPP   A format, quirk or custom allocator that this kernel does not
  *               have.
@@ -112,7 +113,8 @@ struct sg_table;
  * backend and commits. Calls on disjoint ranges run side by side. Of two calls whose ranges
  * overlap, one wins and the other fails with -EBUSY at once; two lookups do not
  * exclude each other. An unmap of a long range is under way while the range is
- * being checked, also if it is refused then. Unmap never allocates memory.
+ * being checked, also if it is refused then. Unmap never allocates memory, but
+ * for io_pgtable_safe_cut(), which maps as well.
  *
  * io_pgtable_safe_free() must not race with anything on the same table.
  */
@@ -158,7 +160,9 @@ struct sg_table;
  * freed or reused.
  *
  * %IO_PGTABLE_SAFE_NO_FLUSH leaves the invalidation to a later
- * io_pgtable_safe_flush(), so that one may serve many unmaps.
+ * io_pgtable_safe_flush(), so that one may serve many unmaps. A leaf that
+ * io_pgtable_safe_cut() cuts is invalidated all the same, before anything is mapped
+ * in its place: no walker may find a block and then a table where it was.
  */
 
 struct io_pgtable_safe;
@@ -270,6 +274,9 @@ io_pgtable_safe_unmap(struct io_pgtable_safe *pgt, u64 iova, u64 size,
 struct io_pgtable_safe_unmap_result __must_check
 io_pgtable_safe_unmap_present(struct io_pgtable_safe *pgt, u64 iova, u64 size,
 			      u32 flags);
+struct io_pgtable_safe_unmap_result __must_check
+io_pgtable_safe_cut(struct io_pgtable_safe *pgt, u64 iova, u64 size, gfp_t gfp,
+		    u32 flags);
 int __must_check io_pgtable_safe_flush(struct io_pgtable_safe *pgt, u64 iova,
 				       u64 size);
 

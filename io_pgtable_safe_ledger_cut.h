@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The ledger's part in cutting a leaf: a claim, a draft of what is to be left of the
+ * leaf, and one moment in which that takes the leaf's place.
+ */
+#ifndef _IO_PGTABLE_SAFE_LEDGER_CUT_H
+#define _IO_PGTABLE_SAFE_LEDGER_CUT_H
+
+#include <linux/minmax.h>
+
+#include "io_pgtable_safe_ledger.h"
+
+/**
+ * struct ledger_leaf - Where a leaf is.
+ * @first: Offset of its first byte.
+ * @last: Offset of its last byte.
+ */
+struct ledger_leaf {
+	u64 first;
+	u64 last;
+};
+
+/**
+ * ledger_claim_cut() - Claim the leaves that hold a range, and all of each.
+ * @l: The ledger.
+ * @c: The claim, to be ended with ledger_leave_locked().
+ * @first: First byte.
+ * @last: Last byte.
+ * @ends: Set to the leaf that holds the first byte and the one that holds the
+ *	last, which may be the same.
+ * @shift: Set to log2 of a size that no leaf of the range is smaller than.
+ *
+ * Context: Any.
+ * Return: 0; -EBUSY if part of the range or of the leaves is claimed; -ENOENT if
+ * the range has a hole.
+ */
+static int ledger_claim_cut(struct ledger *l, struct ledger_claim *c, u64 first,
+			    u64 last, struct ledger_leaf ends[2], unsigned int *shift)
+{
+	struct ledger_garbage g = {};
+	unsigned int lowest = 0;
+	struct ledger_op *idle;
+	unsigned long flags;
+	int err;
+
+	spin_lock_irqsave(&l->lock, flags);
+	err = ledger_check_claims(l, first, last, &g);
+	if (!err)
+		err = ledger_find_leaf(l, first, &ends[0].first, &ends[0].last);
+	if (!err)
+		err = ledger_find_leaf(l, last, &ends[1].first, &ends[1].last);
+	if (!err)
+		err = ledger_check_ops(l, ends[0].first, ends[1].last, &idle, &g);
+	if (!err)
+		err = ledger_claim_mixed(l, c, idle, ends[0].first, ends[1].last,
+					 &lowest, &flags);
+	if (!err) {
+		c->first = ends[0].first;
+		c->op->node = NULL;
+	}
+	spin_unlock_irqrestore(&l->lock, flags);
+	ledger_empty_garbage(l, &g);
+
+	*shift = l->level[lowest].shift;
+	return err;
+}
+
+static unsigned int ledger_level_of_leaf(const struct ledger *l,
+					 const struct ledger_leaf *leaf)
+{
+	return ledger_level(l, fls64(leaf->last - leaf->first));
+}
+
+/*
+ * A draft is a node that nobody else knows: as the one with the slots of the leaf,
+ * but with nothing in it beside what is to be left of that leaf.
+ */
+static struct ledger_node *ledger_new_draft(const struct ledger *l,
+					    const struct ledger_leaf *leaf, gfp_t gfp)
+{
+	return ledger_alloc_node(l, ledger_level_of_leaf(l, leaf), gfp);
+}
+
+static void ledger_free_draft(const struct ledger *l, const struct ledger_leaf *leaf,
+			      struct ledger_node *draft)
+{
+	if (draft)
+		ledger_free_tree(l, draft, ledger_level_of_leaf(l, leaf));
+}
+
+static struct ledger_node *ledger_draft_child(const struct ledger *l,
+					      struct ledger_node *node,
+					      unsigned int lvl, unsigned int slot,
+					      gfp_t gfp)
+{
+	struct ledger_node *child = ledger_child(l, node, lvl, slot), **group = NULL;
+
+	if (child)
+		return child;
+	if (!ledger_groups(l, node, lvl)[slot >> LEDGER_GROUP_BITS]) {
+		group = kcalloc(LEDGER_GROUP, sizeof(*group), gfp | __GFP_NOWARN);
+		if (!group)
+			return NULL;
+	}
+	child = ledger_alloc_node(l, lvl - 1, gfp);
+	if (child)
+		ledger_add_child(l, node, lvl, slot, child, &group);
+	kfree(group);
+	return child;
+}
+
+/**
+ * ledger_draft() - Record leaves in a draft.
+ * @l: The ledger.
+ * @leaf: The leaf that is to be replaced.
+ * @draft: Its draft.
+ * @first: Offset of the first byte of the leaves, in @leaf.
+ * @last: Offset of their last byte.
+ * @shift: log2 of their size, which is smaller than that of @leaf.
+ * @gfp: For nodes.
+ *
+ * Context: Any; sleeps if @gfp allows it.
+ * Return: 0 or -ENOMEM.
+ */
+static int ledger_draft(const struct ledger *l, const struct ledger_leaf *leaf,
+			struct ledger_node *draft, u64 first, u64 last,
+			unsigned int shift, gfp_t gfp)
+{
+	unsigned int lvl = ledger_level(l, shift), i;
+	struct ledger_node *node;
+	u64 pos = first, end;
+
+	for (;;) {
+		node = draft;
+		for (i = ledger_level_of_leaf(l, leaf); node && i > lvl; i--)
+			node = ledger_draft_child(l, node, i, ledger_slot(l, pos, i), gfp);
+		if (!node)
+			return -ENOMEM;
+		end = min(last, pos | ledger_node_mask(l, lvl));
+		ledger_set(l, node, lvl, ledger_slot(l, pos, lvl),
+			   ledger_slot(l, end, lvl), shift - l->level[lvl].shift);
+		if (end == last)
+			return 0;
+		pos = end + 1;
+	}
+}
+
+/* The children of a leaf's slots; a leaf is aligned, so they are in one group */
+static void ledger_adopt_children(const struct ledger *l, struct ledger_node *node,
+				  struct ledger_node *draft, unsigned int lvl,
+				  unsigned int a, unsigned int b)
+{
+	struct ledger_node ***to, ***from;
+	unsigned int i;
+
+	BUILD_BUG_ON(LEDGER_MAX_RUN_BITS > LEDGER_GROUP_BITS);
+	to = &ledger_groups(l, node, lvl)[a >> LEDGER_GROUP_BITS];
+	from = &ledger_groups(l, draft, lvl)[a >> LEDGER_GROUP_BITS];
+	if (!*from)
+		return;
+	if (!*to) {
+		swap(*to, *from);
+		return;
+	}
+	for (i = a % LEDGER_GROUP; i <= b % LEDGER_GROUP; i++)
+		swap((*to)[i], (*from)[i]);
+}
+
+/**
+ * ledger_replace_leaf() - Put what is in its draft in the place of a leaf.
+ * @l: The ledger.
+ * @leaf: The leaf.
+ * @draft: Its draft, with something in it. To be freed all the same.
+ * @g: For nodes that become empty.
+ *
+ * Context: Any; the ledger is locked.
+ */
+static void ledger_replace_leaf(struct ledger *l, const struct ledger_leaf *leaf,
+				struct ledger_node *draft, struct ledger_garbage *g)
+	__must_hold(&l->lock)
+{
+	unsigned int lvl = ledger_level_of_leaf(l, leaf), w, wide = l->level[lvl].wide;
+	unsigned int a = ledger_slot(l, leaf->first, lvl);
+	unsigned int b = ledger_slot(l, leaf->last, lvl);
+	struct ledger_node *node = ledger_descend(l, leaf->first, lvl);
+
+	ledger_reset(l, node, lvl, a, b, g);
+	for (w = BIT_WORD(a); w <= BIT_WORD(b); w++) {
+		node->bits[w << wide] |= draft->bits[w << wide];
+		if (wide)
+			node->bits[2 * w + 1] |= draft->bits[2 * w + 1];
+	}
+	if (lvl)
+		ledger_adopt_children(l, node, draft, lvl, a, b);
+}
+
+/**
+ * ledger_is_alone() - Is there nothing in the ledger but this claim?
+ * @l: The ledger.
+ * @c: The claim of a map.
+ * @g: For nodes that become empty.
+ *
+ * Context: Any; the ledger is locked.
+ * Return: True if nothing but what @c has recorded is mapped, and no other
+ * operation is under way.
+ */
+static bool ledger_is_alone(struct ledger *l, const struct ledger_claim *c,
+			    struct ledger_garbage *g) __must_hold(&l->lock)
+{
+	const struct ledger_op *op = NULL;
+
+	ledger_check_claims(l, 0, 0, g);
+	while ((op = ledger_next_op(l, op)))
+		if (op != c->op && READ_ONCE(op->stage) != LEDGER_IDLE)
+			return false;
+	return l->mapped == c->op->counted;
+}
+
+#endif /* _IO_PGTABLE_SAFE_LEDGER_CUT_H */
