@@ -145,8 +145,8 @@ struct io_pgtable_safe_map_result __must_check
 sample_bind(struct sample_as *as, const struct sample_vma *vma, gfp_t gfp);
 struct io_pgtable_safe_unmap_result __must_check
 sample_unbind(struct sample_as *as, const struct sample_vma *vma);
-int __must_check sample_unbind_part(struct sample_as *as, const struct sample_vma *vma,
-				    u64 iova, u64 size, gfp_t gfp);
+struct io_pgtable_safe_unmap_result __must_check
+sample_unbind_part(struct sample_as *as, u64 iova, u64 size, gfp_t gfp);
 int __must_check sample_unbind_many(struct sample_as *as, const struct sample_vma *vmas,
 				    unsigned int count);
 

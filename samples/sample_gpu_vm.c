@@ -210,59 +210,24 @@ sample_unbind(struct sample_as *as, const struct sample_vma *vma)
 	return io_pgtable_safe_unmap(as->pgt, vma->iova, vma->size, 0);
 }
 
-/* Bind again the part of @vma that is inside [start, end). */
-static int sample_rebind(struct sample_as *as, const struct sample_vma *vma,
-			 u64 start, u64 end, gfp_t gfp)
-{
-	struct sample_vma part = *vma;
-
-	start = max(start, vma->iova);
-	end = min(end, vma->iova + vma->size);
-	if (start >= end)
-		return 0;
-	part.iova = start;
-	part.offset += start - vma->iova;
-	part.size = end - start;
-	return sample_bind(as, &part, gfp).err;
-}
-
 /**
  * sample_unbind_part() - Unbind a part of a binding.
  * @as: Address space.
- * @vma: The binding.
  * @iova: First byte to unbind.
  * @size: Number of bytes.
  * @gfp: How to allocate page tables.
  *
- * A block cannot be cut. It goes as a whole, and its remainders come back as
- * smaller pages. A block is never shared with another binding, so these are all
- * of this one. For a moment they are not bound: a driver keeps the device off
- * the span meanwhile, and one that must not fail here has reserved memory for
- * the page table before.
+ * A block that lies in the part only partly is not bound for a moment, all of it.
+ * This device waits out a fault; a driver of one that does not keeps it off what
+ * io_pgtable_safe_leaf_span() says meanwhile.
  *
- * Return: 0 or a negative errno. If the remainders could not be bound again,
- * they are unbound too.
+ * Return: As io_pgtable_safe_cut(): the part is unbound, and no more than that, or
+ * nothing has changed.
  */
-int sample_unbind_part(struct sample_as *as, const struct sample_vma *vma,
-		       u64 iova, u64 size, gfp_t gfp)
+struct io_pgtable_safe_unmap_result sample_unbind_part(struct sample_as *as, u64 iova,
+						       u64 size, gfp_t gfp)
 {
-	struct io_pgtable_safe_span span;
-	int err;
-
-	err = io_pgtable_safe_unmap(as->pgt, iova, size, 0).err;
-	if (err != -ENOTBLK)
-		return err;
-
-	err = io_pgtable_safe_leaf_span(as->pgt, iova, size, &span);
-	if (err)
-		return err;
-	err = io_pgtable_safe_unmap(as->pgt, span.iova, span.size, 0).err;
-	if (err)
-		return err;
-	err = sample_rebind(as, vma, span.iova, iova, gfp);
-	if (err)
-		return err;
-	return sample_rebind(as, vma, iova + size, span.iova + span.size, gfp);
+	return io_pgtable_safe_cut(as->pgt, iova, size, gfp, 0);
 }
 
 /**
