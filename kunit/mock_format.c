@@ -56,18 +56,18 @@ static void remove_run(struct mock_format *mock, unsigned int i)
 
 static bool continues(const struct mock_run *a, const struct mock_run *b)
 {
-	return a->last + 1 == b->iova && a->leaf == b->leaf &&
+	return a->last + 1 == b->iova && a->leaf == b->leaf && a->prot == b->prot &&
 	       a->paddr + (b->iova - a->iova) == b->paddr;
 }
 
-static void record_map(struct mock_format *mock, u64 iova, u64 paddr,
-		       u64 leaf, u64 bytes)
+static void record_map(struct mock_format *mock, const struct mock_call *call,
+		       u64 bytes)
 {
 	struct mock_run run = {
-		.iova = iova, .last = iova + bytes - 1,
-		.paddr = paddr, .leaf = leaf,
+		.iova = call->iova, .last = call->iova + bytes - 1,
+		.paddr = call->paddr, .leaf = call->pgsize, .prot = call->prot,
 	};
-	unsigned int i = find_run(mock, iova);
+	unsigned int i = find_run(mock, call->iova);
 
 	if (i < mock->nr_runs && mock->runs[i].iova <= run.last) {
 		violate(mock, "map over something that is mapped");
@@ -131,6 +131,20 @@ u64 mock_mapped(struct mock_format *mock)
 		bytes += mock->runs[i].last - mock->runs[i].iova + 1;
 	spin_unlock_irqrestore(&mock->lock, flags);
 	return bytes;
+}
+
+int mock_prot(struct mock_format *mock, u64 iova)
+{
+	unsigned long flags;
+	unsigned int i;
+	int prot = 0;
+
+	spin_lock_irqsave(&mock->lock, flags);
+	i = find_run(mock, iova);
+	if (i < mock->nr_runs && mock->runs[i].iova <= iova)
+		prot = mock->runs[i].prot;
+	spin_unlock_irqrestore(&mock->lock, flags);
+	return prot;
 }
 
 /* --- the rules for callers ------------------------------------------------ */
@@ -208,7 +222,7 @@ static bool run_call(struct mock_format *mock, struct mock_call *call,
 	call->err = outcome.err;
 	bytes = sane_bytes(call, outcome.bytes);
 	if (bytes && call->op == MOCK_MAP)
-		record_map(mock, call->iova, call->paddr, call->pgsize, bytes);
+		record_map(mock, call, bytes);
 	else if (bytes)
 		record_unmap(mock, call->iova, bytes);
 	return true;

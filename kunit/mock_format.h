@@ -44,12 +44,13 @@ struct mock_call {
 	int err;
 };
 
-/* Consecutive leaves of one size. */
+/* Consecutive leaves of one size and protection. */
 struct mock_run {
 	u64 iova;
 	u64 last;
 	u64 paddr;
 	u64 leaf;
+	int prot;
 };
 
 /* What a call is to report; it does as much of it as is sane. */
@@ -135,6 +136,8 @@ void mock_next_unmap(struct mock_format *mock, size_t bytes);
 
 unsigned int mock_count_calls(struct mock_format *mock, enum mock_op op);
 u64 mock_mapped(struct mock_format *mock);
+/* What was mapped there with which protection; 0 if nothing. */
+int mock_prot(struct mock_format *mock, u64 iova);
 
 /* Expects no violation so far and that all scripted outcomes were used. */
 void mock_check(struct kunit *test);
