@@ -861,7 +861,9 @@ EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_cfg, IO_PGTABLE_SAFE_NS);
  * The way out of every guarantee. Whoever maps or unmaps through these behind
  * the layer's back makes the ledger wrong, and a wrong ledger lets through what
  * it exists to refuse. Reading (iova_to_phys, pgtable_walk) is fine while
- * nobody unmaps the range.
+ * nobody unmaps the range. A comment that begins with SAFETY: above each call
+ * says why it is right there; scripts/coccinelle/safe/raw_ops.cocci finds those
+ * without.
  *
  * Context: Any.
  * Return: The ops.

@@ -218,6 +218,7 @@ static int safe_create(struct bench_table *t, enum io_pgtable_fmt fmt,
 	if (IS_ERR(pgt))
 		return PTR_ERR(pgt);
 	t->pgt = pgt;
+	/* SAFETY: for iova_to_phys(), of what is mapped and stays so meanwhile. */
 	t->ops = io_pgtable_safe_raw_ops(pgt);
 	return 0;
 }

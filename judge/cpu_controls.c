@@ -92,6 +92,7 @@ static void control_extra_entry(struct cpu_table *ct)
 
 static void control_raw_unmap(struct cpu_table *ct)
 {
+	/* SAFETY: not at all. Goes behind the layer's back, to see whether that is seen. */
 	struct io_pgtable_ops *ops = io_pgtable_safe_raw_ops(ct->t.pgt);
 	const struct record_leaf *leaf = record_find(&ct->t.record, MAPPED);
 	size_t n;

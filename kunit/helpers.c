@@ -325,6 +325,7 @@ void pgt_adopt(struct kunit *test, struct io_pgtable_safe *pgt)
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, pgt);
 	KUNIT_ASSERT_NULL_MSG(test, fix->pgt, "a fixture holds one table");
 	fix->pgt = pgt;
+	/* SAFETY: asked only what is where, by threads that know it cannot go. */
 	fix->raw = io_pgtable_safe_raw_ops(pgt);
 	fix->cfg = io_pgtable_safe_cfg(pgt);
 	KUNIT_ASSERT_NOT_NULL(test, fix->raw);

@@ -151,6 +151,13 @@ stage() {
 		--exclude='*' "$PROJECT/" "$1/"
 }
 
+# coccicheck SOURCE DIR PATCH: what a semantic patch finds below DIR, by the
+# kernel's own script. It exits with 0 even if there are findings.
+coccicheck() {
+	local source=$1 dir=$2 patch=$3
+	make -s -C "$source" coccicheck MODE=report M="$dir" COCCI="$patch" J="$JOBS"
+}
+
 # count_results JSON...: "passed failed skipped" of the leaves of kunit.py's JSON.
 count_results() {
 	"$PYTHON" - "$@" <<-'PYTHON'
