@@ -295,17 +295,21 @@ static void random_range(struct model *m, u64 *first, u64 *size)
 
 static void random_cut(struct model *m)
 {
+	struct io_pgtable_safe *pgt = pgt_fixture(m->test)->pgt;
 	struct io_pgtable_safe_unmap_result res;
 	u64 first, size;
 	bool whole;
+	u32 flags;
 
 	if (!m->nr)
 		return;
 	random_range(m, &first, &size);
 	whole = model_mapped(m, first, size) == size;
-	res = io_pgtable_safe_cut(pgt_fixture(m->test)->pgt, first, size, GFP_KERNEL,
-				  random_below(m, 2) ? IO_PGTABLE_SAFE_NO_FLUSH : 0);
+	flags = random_below(m, 2) ? IO_PGTABLE_SAFE_NO_FLUSH : 0;
+	res = io_pgtable_safe_cut(pgt, first, size, GFP_KERNEL, flags);
 	check_unmap_result(m->test, res, whole ? size : 0, whole ? 0 : -ENOENT);
+	if (whole && flags)
+		KUNIT_EXPECT_EQ(m->test, io_pgtable_safe_flush(pgt, first, size), 0);
 	if (whole) {
 		model_cut(m, first, size);
 		m->cuts++;

@@ -48,6 +48,9 @@ void drop_unmaps(struct io_pgtable_safe *pgt)
 	/* cc: ignoring return value of 'io_pgtable_safe_unmap_present' */
 	/* cocci: result-dropped */
 	io_pgtable_safe_unmap_present(pgt, 0, SZ_4K, 0);
+	/* cc: ignoring return value of 'io_pgtable_safe_cut' */
+	/* cocci: result-dropped */
+	io_pgtable_safe_cut(pgt, 0, SZ_4K, GFP_KERNEL, 0);
 	/* cc: ignoring return value of 'io_pgtable_safe_flush' */
 	/* cocci: result-dropped */
 	io_pgtable_safe_flush(pgt, 0, SZ_4K);
@@ -68,6 +71,11 @@ void drop_answers(struct io_pgtable_safe *pgt, struct io_pgtable_safe_span *span
 	io_pgtable_safe_leaf_span(pgt, 0, SZ_4K, span);
 	/* cc: ignoring return value of 'io_pgtable_safe_mapped' */
 	io_pgtable_safe_mapped(pgt);
+	/* cc: ignoring return value of 'io_pgtable_safe_cfg' */
+	io_pgtable_safe_cfg(pgt);
+	/* cc: ignoring return value of 'io_pgtable_safe_raw_ops' */
+	/* SAFETY: nobody uses them. */
+	io_pgtable_safe_raw_ops(pgt);
 #else
 	if (io_pgtable_safe_lookup(pgt, 0, span))
 		pr_info("nothing there\n");

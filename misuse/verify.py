@@ -20,7 +20,7 @@ def expectations(path):
         match = EXPECT.match(line)
         if match:
             waiting.append(match.groups())
-        elif line.strip():
+        elif line.strip() and not re.match(r"\s*/\*.*\*/$", line):
             for tool, text in waiting:
                 yield tool, number, text
             waiting = []
@@ -51,6 +51,11 @@ def everything_said(logs, variant):
         for name, found in said(log, variant).items():
             tools["cocci"][name] += found
     return tools
+
+
+def must_check(header):
+    """The functions of a header whose result has to be used."""
+    return re.findall(r"__must_check\s+(\w+)\(", header.read_text(encoding="utf-8"))
 
 
 class Tally:
@@ -108,6 +113,12 @@ def main():
         for tool in sorted(told):
             for name in sorted(told[tool].keys() - names):
                 tally.test(False, f"{name}, {variant}, {tool}: {told[tool][name][0][1]}")
+    header = directory / "misused" / "io_pgtable_safe.h"
+    asked = {text.rsplit("'", 2)[1] for _, _, text in
+             expectations(directory / "misused" / "results_dropped.c") if "'" in text}
+    for function in must_check(header):
+        if function not in asked:
+            tally.test(False, f"results_dropped.c does not drop that of {function}()")
     print(tally.passed, tally.failed, 0)
     sys.exit(tally.failed > 0 or not tally.passed)
 

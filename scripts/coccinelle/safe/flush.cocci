@@ -17,7 +17,7 @@ virtual org
 
 @batched depends on !flushed && (context || org || report)@
 identifier f = {io_pgtable_safe_unmap_pages, io_pgtable_safe_unmap,
-		io_pgtable_safe_unmap_present};
+		io_pgtable_safe_unmap_present, io_pgtable_safe_cut};
 position p;
 @@
 

@@ -20,7 +20,7 @@ virtual org
 identifier f = {io_pgtable_safe_try_map_pages, io_pgtable_safe_map_pages, io_pgtable_safe_map,
 		io_pgtable_safe_map_sgtable, io_pgtable_safe_map_repeat,
 		io_pgtable_safe_unmap_pages, io_pgtable_safe_unmap,
-		io_pgtable_safe_unmap_present, io_pgtable_safe_flush};
+		io_pgtable_safe_unmap_present, io_pgtable_safe_cut, io_pgtable_safe_flush};
 position p;
 @@
 
@@ -36,7 +36,7 @@ position p;
 identifier f = {io_pgtable_safe_try_map_pages, io_pgtable_safe_map_pages, io_pgtable_safe_map,
 		io_pgtable_safe_map_sgtable, io_pgtable_safe_map_repeat,
 		io_pgtable_safe_unmap_pages, io_pgtable_safe_unmap,
-		io_pgtable_safe_unmap_present, io_pgtable_safe_flush};
+		io_pgtable_safe_unmap_present, io_pgtable_safe_cut, io_pgtable_safe_flush};
 identifier r;
 type T;
 position p;
