@@ -115,7 +115,8 @@ def instructions(path):
     rows = [{"case": case, "variant": variant, "op": op,
              "insns": round(record["ps"][PERCENTILES.index("median")] / 1000)}
             for (case, variant, op), record in boot["cases"].items()]
-    return boot["kernel"], rows
+    return {"icount_kernel": boot["kernel"], "lock_insns": round(boot["lock_ps"] / 1000),
+            "instructions": rows}
 
 
 def cpu_model():
@@ -186,13 +187,14 @@ def collect(args):
     result = {
         "date": datetime.date.today().isoformat(), "host": cpu_model(), "boots": len(boots),
         "kernel": boots[0]["kernel"] if boots else None,
+        "lock_ns": statistics.median(boot["lock_ps"] for boot in boots) / 1000 if boots else None,
         "cpus": boots[0]["cpus"] if boots else None,
         "cases": cases, "memory": memory,
         "left_out": list(dict.fromkeys(left_out)),
         "targets": compare(cases, memory), "icount_kernel": None, "instructions": [],
     }
     if args.icount:
-        result["icount_kernel"], result["instructions"] = instructions(args.icount)
+        result.update(instructions(args.icount))
     with open(args.out, "w", encoding="utf-8") as f:
         json.dump(result, f, indent=1)
         f.write("\n")
@@ -239,7 +241,8 @@ def print_memory(result):
 
 
 def print_instructions(result):
-    print(f"\nInstructions, Linux {result['icount_kernel']}:")
+    print(f"\nInstructions, Linux {result['icount_kernel']}; "
+          f"lock and unlock: {result['lock_insns']}")
     print(f"{'':40}{'map':>8}{'unmap':>8}{'both':>8}  as a multiple of the first")
     rows, previous = result["instructions"], None
     for case, variant, m, u in by_variant(rows):
@@ -266,7 +269,8 @@ def table(args):
         result = json.load(f)
     if result["cases"]:
         print(f"{result['host']}, Linux {result['kernel']} in User Mode Linux, "
-              f"{result['cpus']} CPUs, {result['boots']} boots, {result['date']}\n")
+              f"CPUs: {result['cpus']}, boots: {result['boots']}, {result['date']}; "
+              f"lock and unlock: {result['lock_ns']:.1f} ns\n")
         print_cases(result)
         print_memory(result)
     if result["instructions"]:
@@ -321,9 +325,11 @@ def rst_cases(result, first, variants):
 def rst(args):
     with open(args.out, encoding="utf-8") as f:
         result = json.load(f)
-    print(f"{result['host']}, Linux {result['kernel']} in User Mode Linux, {result['cpus']} CPUs, "
-          f"medians of {result['boots']} boots, {result['date']}; instructions on arm64, "
-          f"Linux {result['icount_kernel']}.\n")
+    print(f"{result['host']}, Linux {result['kernel']} in User Mode Linux, CPUs: "
+          f"{result['cpus']}, boots: {result['boots']}, {result['date']}; instructions on arm64, "
+          f"Linux {result['icount_kernel']}. A spinlock that nobody else holds costs "
+          f"{result['lock_ns']:.1f} ns and {result['lock_insns']} instructions there, taken and "
+          "released.\n")
     print(".. Written by scripts/bench plots.\n")
     rst_table("Targets: at most so many times the raw ops", ["target", "", "at most", "is", ""],
               [[t["case"], t["op"], f"{t['target']:.2f}", f"{t['measured']:.2f}",

@@ -8,6 +8,7 @@
 #include <linux/printk.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
+#include <linux/spinlock.h>
 
 #include "bench.h"
 #include "clock.h"
@@ -40,6 +41,30 @@ static void report_insn(void)
 #endif
 }
 
+/*
+ * What a critical section takes that nobody else wants to be in. Interrupts are
+ * off, as they are where something is measured.
+ */
+static void report_lock(void)
+{
+	static DEFINE_SPINLOCK(lock);
+	const unsigned int turns = 10000;
+	unsigned long flags, inner;
+	unsigned int i;
+	u64 ticks;
+
+	local_irq_save(flags);
+	ticks = bench_clock();
+	for (i = 0; i < turns; i++) {
+		spin_lock_irqsave(&lock, inner);
+		spin_unlock_irqrestore(&lock, inner);
+	}
+	ticks = bench_clock() - ticks;
+	local_irq_restore(flags);
+	pr_info("bench: {\"lock_ps\": %llu}\n",
+		mul_u64_u64_div_u64(ticks, 1000000000000ULL / turns, clock_rate));
+}
+
 void bench_calibrate(void)
 {
 #ifdef CONFIG_ARM64
@@ -53,6 +78,7 @@ void bench_calibrate(void)
 #endif
 	pr_info("bench: {\"clock\": %llu}\n", clock_rate);
 	report_insn();
+	report_lock();
 }
 
 int bench_samples_alloc(struct bench_samples *s, unsigned int batches)
