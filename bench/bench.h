@@ -178,6 +178,7 @@ void bench_report(const char *name, const char *variant,
 		  const struct bench_samples *s,
 		  const struct bench_samples *base, unsigned int batches,
 		  unsigned int ops);
+void bench_report_time(const char *name, u64 ticks, unsigned int times);
 void bench_calibrate(void);
 
 void bench_batch_init(struct bench_batch *b, const struct bench_case *c);

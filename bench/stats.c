@@ -23,6 +23,13 @@ static const char * const op_names[BENCH_NUM_OPS] = {
 /* Percentiles that are reported */
 static const unsigned int percents[] = { 0, 10, 25, 50, 75, 90 };
 
+/* What one of so many took that took so many ticks together */
+void bench_report_time(const char *name, u64 ticks, unsigned int times)
+{
+	pr_info("bench: {\"%s\": %llu}\n", name,
+		mul_u64_u64_div_u64(ticks, 1000000000000ULL / times, clock_rate));
+}
+
 /* How long an instruction takes: constant only where the clock counts them */
 static void report_insn(void)
 {
@@ -61,8 +68,7 @@ static void report_lock(void)
 	}
 	ticks = bench_clock() - ticks;
 	local_irq_restore(flags);
-	pr_info("bench: {\"lock_ps\": %llu}\n",
-		mul_u64_u64_div_u64(ticks, 1000000000000ULL / turns, clock_rate));
+	bench_report_time("lock_ps", ticks, turns);
 }
 
 void bench_calibrate(void)

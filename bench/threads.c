@@ -4,6 +4,7 @@
  * have nothing to do with each other.
  */
 #include <linux/atomic.h>
+#include <linux/cache.h>
 #include <linux/completion.h>
 #include <linux/cpumask.h>
 #include <linux/err.h>
@@ -20,6 +21,11 @@
 #define WARMUP		4
 /* How often a round is repeated if the threads missed each other */
 #define MAX_MISSES	50
+/* A host that has not let them meet in so many turns will not do so later */
+#define MAX_FAILURES	20
+/* How often each thread hands a cache line over to the next one, and in how many rounds */
+#define HANDOVERS	1000
+#define HANDOVER_ROUNDS	50
 
 /**
  * struct worker - A thread.
@@ -49,9 +55,10 @@ struct worker {
  * @arrived: How often one of them got to a point where all wait for each other.
  * @done: The last is done.
  * @running: How many are not.
- * @variant: What they run.
+ * @variant: What they run; without any they hand @ball over to each other.
  * @table: On what.
  * @stop: They are to end.
+ * @ball: Counts how often it was handed over.
  * @worker: The threads.
  */
 struct team {
@@ -62,7 +69,8 @@ struct team {
 	const struct bench_variant *variant;
 	struct bench_table *table;
 	bool stop;
-	struct worker worker[MAX_THREADS];
+	atomic_t ball ____cacheline_aligned;
+	struct worker worker[MAX_THREADS] ____cacheline_aligned;
 };
 
 static void meet(struct team *team, unsigned int times)
@@ -82,6 +90,25 @@ static void time_together(struct worker *w, enum bench_op op, unsigned int times
 		w->err = (op == BENCH_MAP ? team->variant->map : team->variant->unmap)
 				(team->table, &w->batch);
 	w->ticks[op] = bench_clock() - w->from[op];
+}
+
+/* How long a cache line takes from one CPU to another */
+static void hand_over(struct worker *w)
+{
+	struct team *team = w->team;
+	unsigned int i, turn = w - team->worker;
+	unsigned long flags;
+
+	local_irq_save(flags);
+	meet(team, 1);
+	w->from[BENCH_MAP] = bench_clock();
+	for (i = 0; i < HANDOVERS; i++, turn += team->n) {
+		while (atomic_read_acquire(&team->ball) != turn)
+			cpu_relax();
+		atomic_set_release(&team->ball, turn + 1);
+	}
+	w->ticks[BENCH_MAP] = bench_clock() - w->from[BENCH_MAP];
+	local_irq_restore(flags);
 }
 
 /* Twice, as with one thread: the first time warms the caches */
@@ -108,7 +135,10 @@ static int worker_main(void *data)
 		wait_for_completion(&w->start);
 		if (w->team->stop)
 			break;
-		work(w);
+		if (w->team->variant)
+			work(w);
+		else
+			hand_over(w);
 		if (atomic_dec_and_test(&w->team->running))
 			complete(&w->team->done);
 	}
@@ -222,6 +252,25 @@ static struct team *team_alloc(unsigned int n, const struct bench_case *c)
 	return team;
 }
 
+/* At its fastest: the host may have let any of them wait meanwhile */
+static int measure_handover(unsigned int n, const struct bench_case *c)
+{
+	struct team *team = team_alloc(n, c);
+	u64 ticks[BENCH_NUM_OPS], least = U64_MAX;
+	unsigned int i;
+
+	if (IS_ERR(team))
+		return PTR_ERR(team);
+	for (i = 0; i < HANDOVER_ROUNDS; i++) {
+		atomic_set(&team->ball, 0);
+		team_round(team, ticks);
+		least = min(least, ticks[BENCH_MAP]);
+	}
+	team_free(team);
+	bench_report_time("handover_ps", least, HANDOVERS * n);
+	return 0;
+}
+
 /* -EAGAIN if they never did */
 static int team_round_together(struct team *team, u64 ticks[BENCH_NUM_OPS])
 {
@@ -261,13 +310,16 @@ static int team_batches(struct team *team, const struct bench_case *c,
 			unsigned int batches)
 {
 	u64 ticks[BENCH_MAX_VARIANTS][BENCH_NUM_OPS];
-	unsigned int i, v, op;
+	unsigned int i, v, op, failed = 0;
 	int err, n = 0;
 
 	for (i = 0; i < batches + WARMUP; i++) {
+		if (failed == MAX_FAILURES && !n)
+			break;
 		err = team_turn(team, c, table, i & 1, ticks);
 		if (err && err != -EAGAIN)
 			return err;
+		failed += !!err;
 		if (err || i < WARMUP)
 			continue;
 		for (v = 0; c->variants[v]; v++)
@@ -347,6 +399,11 @@ int bench_threads(unsigned int batches, const char *only)
 	char name[48];
 	int err;
 
+	if (max > 1 && bench_wanted("2 threads", only)) {
+		err = measure_handover(2, &team_cases[0]);
+		if (err)
+			return err;
+	}
 	for (n = 1; n <= max; n *= 2) {
 		for (i = 0; i < ARRAY_SIZE(team_cases); i++) {
 			team_name(name, sizeof(name), n, &team_cases[i]);
