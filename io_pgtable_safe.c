@@ -29,42 +29,46 @@
 /**
  * struct io_pgtable_safe - A page table and the record of what it maps.
  * @ops: The table. May not be used without a claim in @ledger.
- * @release: Frees @ops.
  * @tlb: The driver's flush callbacks, or NULL.
- * @cookie: What they and the driver's page allocator are called with.
- * @cfg: The granted configuration, with the driver's own callbacks in it.
- * @ledger: What is mapped.
- * @prots: The protections of what can be cut.
- * @iova_first: First byte of the address space.
- * @iova_last: Last byte of it.
- * @paddr_last: Last byte that can be mapped.
  * @pgsizes: Page sizes that can be mapped, a subset of @cfg.pgsize_bitmap.
  * @granule: The smallest of them.
- * @granule_shift: log2 of it.
- * @largest: log2 of the largest that is not larger than 2^n bytes, or of the
- *	smallest.
+ * @iova_first: First byte of the address space.
+ * @iova_mask: Bytes in the address space, minus one.
+ * @paddr_last: Last byte that can be mapped.
+ * @granule_shift: log2 of @granule.
  * @write_implies_read: The format cannot express IOMMU_WRITE alone.
- * @live: A device may walk the table.
  * @broken: The backend broke its contract: table and ledger may differ.
+ * @live: A device may walk the table.
+ * @largest: log2 of the largest page that is not larger than 2^n bytes, or of the
+ *	smallest.
+ * @prots: The protections of what can be cut.
+ * @ledger: What is mapped.
+ * @gather: What the table's unmap_pages() is called with.
+ * @release: Frees @ops.
+ * @cookie: What @tlb and the driver's page allocator are called with.
+ * @cfg: The granted configuration, with the driver's own callbacks in it.
+ *
+ * What each operation reads is at the beginning, in few cache lines.
  */
 struct io_pgtable_safe {
 	struct io_pgtable_ops *ops;
-	void (*release)(struct io_pgtable_ops *ops);
 	const struct iommu_flush_ops *tlb;
-	void *cookie;
-	struct io_pgtable_cfg cfg;
-	struct ledger ledger;
-	struct prots prots;
-	u64 iova_first;
-	u64 iova_last;
-	u64 paddr_last;
 	unsigned long pgsizes;
 	unsigned long granule;
+	u64 iova_first;
+	u64 iova_mask;
+	u64 paddr_last;
 	u8 granule_shift;
-	u8 largest[64];
 	bool write_implies_read;
-	bool live;
 	bool broken;
+	bool live;
+	u8 largest[64];
+	struct prots prots;
+	struct ledger ledger ____cacheline_aligned;
+	struct iommu_iotlb_gather gather;
+	void (*release)(struct io_pgtable_ops *ops);
+	void *cookie;
+	struct io_pgtable_cfg cfg;
 };
 
 static struct io_pgtable_safe_map_result map_result(u64 mapped, int err)
@@ -84,6 +88,11 @@ static u64 to_offset(const struct io_pgtable_safe *pgt, u64 iova)
 	return iova - pgt->iova_first;
 }
 
+static u64 iova_last(const struct io_pgtable_safe *pgt)
+{
+	return pgt->iova_first + pgt->iova_mask;
+}
+
 /* The backend can no longer be trusted with anything but being freed */
 static void set_broken(struct io_pgtable_safe *pgt)
 {
@@ -94,85 +103,149 @@ static void set_broken(struct io_pgtable_safe *pgt)
 
 /* --- checks of arguments -------------------------------------------------- */
 
-static __always_inline int check_table(const struct io_pgtable_safe *pgt)
+static int check_table(const struct io_pgtable_safe *pgt)
 {
 	return unlikely(READ_ONCE(pgt->broken)) ? -EIO : 0;
 }
 
-static __always_inline int check_iova(const struct io_pgtable_safe *pgt, u64 iova,
-				      u64 size, u64 align)
+static int check_iova(const struct io_pgtable_safe *pgt, u64 iova, u64 size, u64 align)
 {
 	u64 last = iova + size - 1;
 
-	if (unlikely(!size || ((iova | size) & (align - 1))))
+	if (!size || ((iova | size) & (align - 1)))
 		return -EINVAL;
-	if (unlikely(last < iova))
+	if (last < iova)
 		return -EOVERFLOW;
-	if (unlikely(iova < pgt->iova_first || last > pgt->iova_last))
+	if (iova < pgt->iova_first || last > iova_last(pgt))
 		return -ERANGE;
 	return 0;
 }
 
-static __always_inline int check_paddr(const struct io_pgtable_safe *pgt,
-				       phys_addr_t paddr, u64 size, u64 align)
+static int check_paddr(const struct io_pgtable_safe *pgt, phys_addr_t paddr,
+		       u64 size, u64 align)
 {
 	u64 last = (u64)paddr + size - 1;
 
-	if (unlikely(paddr & (align - 1)))
+	if (paddr & (align - 1))
 		return -EINVAL;
-	if (unlikely(last < paddr))
+	if (last < paddr)
 		return -EOVERFLOW;
-	if (unlikely(last > pgt->paddr_last))
+	if (last > pgt->paddr_last)
 		return -ERANGE;
 	return 0;
 }
 
-static __always_inline int check_pgsize(const struct io_pgtable_safe *pgt,
-					size_t pgsize, size_t pgcount, u64 *size)
+static int check_pgsize(const struct io_pgtable_safe *pgt, size_t pgsize, size_t pgcount)
 {
-	unsigned int shift;
-
-	if (unlikely(!(pgsize & pgt->pgsizes) || (pgsize & (pgsize - 1)) || !pgcount))
+	if (!(pgsize & pgt->pgsizes) || (pgsize & (pgsize - 1)) || !pgcount)
 		return -EINVAL;
-	shift = __ffs(pgsize);
-	*size = (u64)pgcount << shift;
-	return unlikely(*size >> shift != pgcount) ? -EOVERFLOW : 0;
+	return pgcount > U64_MAX >> __ffs(pgsize) ? -EOVERFLOW : 0;
 }
 
 /* iommu_map() refuses most of these, too */
-static __always_inline int check_gfp(gfp_t gfp)
+#define BAD_GFP		(__GFP_COMP | GFP_ZONEMASK)
+
+static int check_gfp(gfp_t gfp)
 {
-	return unlikely(gfp & (__GFP_COMP | GFP_ZONEMASK)) ? -EINVAL : 0;
+	return gfp & BAD_GFP ? -EINVAL : 0;
 }
 
 /*
  * At stage 1, ARM's formats have no encoding for write-only and give both, see
  * arm_lpae_prot_to_pte().
  */
-static __always_inline int check_prot(const struct io_pgtable_safe *pgt, int prot, gfp_t gfp)
+static int check_prot(const struct io_pgtable_safe *pgt, int prot, gfp_t gfp)
 {
 	/* The sign bit is no flag, and prots_set() has no room for it */
-	if (unlikely((prot & (INT_MIN | IOMMU_READ | IOMMU_WRITE)) <= 0))
+	if ((prot & (INT_MIN | IOMMU_READ | IOMMU_WRITE)) <= 0)
 		return -EINVAL;
-	if (unlikely(!(prot & IOMMU_READ) && pgt->write_implies_read))
+	if (!(prot & IOMMU_READ) && pgt->write_implies_read)
 		return -EINVAL;
 	return check_gfp(gfp);
 }
 
-static __always_inline int check_map(const struct io_pgtable_safe *pgt, u64 iova,
-				     u64 size, u64 align, int prot, gfp_t gfp)
+static noinline int check_map_slow(const struct io_pgtable_safe *pgt, u64 iova,
+				   u64 size, u64 align, int prot, gfp_t gfp)
 {
-	int err;
+	return check_table(pgt) ?: check_iova(pgt, iova, size, align) ?:
+	       check_prot(pgt, prot, gfp);
+}
 
+static noinline int check_unmap_slow(const struct io_pgtable_safe *pgt, u64 iova,
+				     u64 size, u64 align, u32 flags)
+{
+	if (flags & ~IO_PGTABLE_SAFE_NO_FLUSH)
+		return -EINVAL;
+	return check_table(pgt) ?: check_iova(pgt, iova, size, align);
+}
+
+/*
+ * Whether a request is good takes few instructions to see, and what is wrong
+ * with it may take many. The rules are above; what follows only has to find out
+ * that none of them is broken, and may say no to a request that is good.
+ */
+static __always_inline bool space_is_good(const struct io_pgtable_safe *pgt, u64 iova, u64 size)
+{
+	return size - 1 < pgt->iova_mask &&
+	       to_offset(pgt, iova) <= pgt->iova_mask - (size - 1);
+}
+
+static __always_inline bool paddr_is_good(const struct io_pgtable_safe *pgt,
+					  phys_addr_t paddr, u64 size)
+{
+	return size - 1 <= pgt->paddr_last && paddr <= pgt->paddr_last - (size - 1);
+}
+
+static __always_inline bool prot_is_good(int prot, gfp_t gfp)
+{
+	return (prot & (INT_MIN | IOMMU_READ)) == IOMMU_READ && !(gfp & BAD_GFP);
+}
+
+static __always_inline bool pages_are_good(const struct io_pgtable_safe *pgt,
+					   u64 addr, size_t pgsize, size_t pgcount)
+{
+	BUILD_BUG_ON(MAX_RUN >> 16);
+	return (pgsize & pgt->pgsizes) && !((addr | pgsize) & (pgsize - 1)) &&
+	       !((u64)pgsize >> 48) && pgcount <= MAX_RUN;
+}
+
+static __always_inline int check_map(const struct io_pgtable_safe *pgt, u64 iova,
+				     u64 size, int prot, gfp_t gfp)
+{
 	/* Says nothing otherwise, but would look at the task first */
 	if (gfpflags_allow_blocking(gfp))
 		might_alloc(gfp);
-	err = check_table(pgt);
-	if (!err)
-		err = check_iova(pgt, iova, size, align);
-	if (!err)
-		err = check_prot(pgt, prot, gfp);
-	return err;
+	if (likely(!READ_ONCE(pgt->broken) && !((iova | size) & (pgt->granule - 1)) &&
+		   space_is_good(pgt, iova, size) && prot_is_good(prot, gfp)))
+		return 0;
+	return check_map_slow(pgt, iova, size, pgt->granule, prot, gfp);
+}
+
+static noinline int check_map_pages_slow(const struct io_pgtable_safe *pgt, u64 iova,
+					 phys_addr_t paddr, size_t pgsize,
+					 size_t pgcount, int prot, gfp_t gfp)
+{
+	u64 size = (u64)pgsize * pgcount;
+
+	return check_pgsize(pgt, pgsize, pgcount) ?:
+	       check_map_slow(pgt, iova, size, pgsize, prot, gfp) ?:
+	       check_paddr(pgt, paddr, size, pgsize);
+}
+
+static __always_inline int check_map_pages(const struct io_pgtable_safe *pgt, u64 iova,
+					   phys_addr_t paddr, size_t pgsize,
+					   size_t pgcount, int prot, gfp_t gfp)
+{
+	u64 size = (u64)pgsize * pgcount;
+
+	if (gfpflags_allow_blocking(gfp))
+		might_alloc(gfp);
+	if (likely(!READ_ONCE(pgt->broken) &&
+		   pages_are_good(pgt, iova | paddr, pgsize, pgcount) &&
+		   space_is_good(pgt, iova, size) && paddr_is_good(pgt, paddr, size) &&
+		   prot_is_good(prot, gfp)))
+		return 0;
+	return check_map_pages_slow(pgt, iova, paddr, pgsize, pgcount, prot, gfp);
 }
 
 static int check_cut(const struct io_pgtable_safe *pgt, u64 iova, u64 size, gfp_t gfp,
@@ -186,11 +259,30 @@ static int check_cut(const struct io_pgtable_safe *pgt, u64 iova, u64 size, gfp_
 }
 
 static __always_inline int check_unmap(const struct io_pgtable_safe *pgt, u64 iova,
-				       u64 size, u64 align, u32 flags)
+				       u64 size, u32 flags)
 {
-	if (unlikely(flags & ~IO_PGTABLE_SAFE_NO_FLUSH))
-		return -EINVAL;
-	return check_table(pgt) ?: check_iova(pgt, iova, size, align);
+	if (likely(!READ_ONCE(pgt->broken) && !((iova | size) & (pgt->granule - 1)) &&
+		   space_is_good(pgt, iova, size) && !(flags & ~IO_PGTABLE_SAFE_NO_FLUSH)))
+		return 0;
+	return check_unmap_slow(pgt, iova, size, pgt->granule, flags);
+}
+
+static noinline int check_unmap_pages_slow(const struct io_pgtable_safe *pgt, u64 iova,
+					   size_t pgsize, size_t pgcount, u32 flags)
+{
+	return check_pgsize(pgt, pgsize, pgcount) ?:
+	       check_unmap_slow(pgt, iova, (u64)pgsize * pgcount, pgsize, flags);
+}
+
+static __always_inline int check_unmap_pages(const struct io_pgtable_safe *pgt, u64 iova,
+					     size_t pgsize, size_t pgcount, u32 flags)
+{
+	u64 size = (u64)pgsize * pgcount;
+
+	if (likely(!READ_ONCE(pgt->broken) && pages_are_good(pgt, iova, pgsize, pgcount) &&
+		   space_is_good(pgt, iova, size) && !(flags & ~IO_PGTABLE_SAFE_NO_FLUSH)))
+		return 0;
+	return check_unmap_pages_slow(pgt, iova, pgsize, pgcount, flags);
 }
 
 /* --- invalidation --------------------------------------------------------- */
@@ -247,28 +339,34 @@ static const struct iommu_flush_ops backend_flush_ops = {
 
 /* --- the backend ---------------------------------------------------------- */
 
+/* The backend says something else than that it has mapped all that it was asked to */
+static noinline struct io_pgtable_safe_map_result
+judge_map(struct io_pgtable_safe *pgt, size_t mapped, size_t asked, size_t pgsize, int err)
+{
+	if (mapped > asked || (mapped & (pgsize - 1))) {
+		set_broken(pgt);
+		return map_result(min(mapped, asked) & ~(pgsize - 1), -EIO);
+	}
+	return map_result(mapped, err > 0 || (!err && !mapped) ? -EIO : err);
+}
+
 /*
- * One call. The formats add to *mapped without setting it, and may report what
+ * One call. The formats add to mapped without setting it, and may report what
  * they like.
  */
-static __always_inline int backend_map(struct io_pgtable_safe *pgt, u64 iova,
-				       phys_addr_t paddr, unsigned int shift,
-				       size_t pgcount, int prot, gfp_t gfp, u64 *mapped)
+static __always_inline struct io_pgtable_safe_map_result
+backend_map(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, size_t size,
+	    unsigned int shift, int prot, gfp_t gfp)
 {
 	struct io_pgtable_ops *ops = pgt->ops;
-	size_t done = 0, asked = pgcount << shift;
+	size_t mapped = 0;
 	int err;
 
-	err = ops->map_pages(ops, iova, paddr, BIT(shift), pgcount, prot, gfp, &done);
-	*mapped = done;
-	if (likely(!err && done == asked))
-		return 0;
-	if (done > asked || (done & (BIT(shift) - 1))) {
-		set_broken(pgt);
-		*mapped = min(done, asked) & ~(BIT(shift) - 1);
-		return -EIO;
-	}
-	return err > 0 || (!err && !done) ? -EIO : err;
+	err = ops->map_pages(ops, iova, paddr, BIT(shift), size >> shift, prot, gfp,
+			     &mapped);
+	if (likely(!err && mapped == size))
+		return map_result(size, 0);
+	return judge_map(pgt, mapped, size, BIT(shift), err);
 }
 
 static noinline unsigned int best_shift_slow(const struct io_pgtable_safe *pgt,
@@ -295,6 +393,24 @@ static noinline unsigned int best_shift_slow(const struct io_pgtable_safe *pgt,
 	return shift;
 }
 
+/* As ilog2(), but without a thought to 0 */
+static __always_inline unsigned int log2_of(u64 size)
+{
+	return IS_ENABLED(CONFIG_64BIT) ? __fls(size) : fls64(size) - 1;
+}
+
+/* log2 of the largest page that is not larger than this */
+static __always_inline unsigned int largest_shift(const struct io_pgtable_safe *pgt, u64 size)
+{
+	return pgt->largest[log2_of(size)];
+}
+
+/* Are pages of this size all that it takes, and their number of bytes a size_t? */
+static __always_inline bool all_one_size(u64 addr, u64 size, unsigned int shift)
+{
+	return !((addr | size) & (BIT_ULL(shift) - 1)) && (size_t)size == size;
+}
+
 /*
  * log2 of the largest page that address and size allow, and how many of them
  * until a larger one is possible; the same choice as iommu_pgsize() makes.
@@ -304,7 +420,7 @@ static __always_inline unsigned int best_shift(const struct io_pgtable_safe *pgt
 					       u64 *count)
 {
 	/* No larger one is possible anywhere in it */
-	unsigned int shift = pgt->largest[fls64(size) - 1];
+	unsigned int shift = largest_shift(pgt, size);
 
 	if (unlikely((iova | paddr) & (BIT_ULL(shift) - 1)))
 		return best_shift_slow(pgt, iova, paddr, size, count);
@@ -320,50 +436,45 @@ static __always_inline size_t max_run(u64 count, unsigned int shift, size_t most
 	return min_t(u64, count, most);
 }
 
+/* Can the backend have unmapped this much of what it was asked to? */
+static bool judge_unmap(struct io_pgtable_safe *pgt, size_t n, size_t asked,
+			unsigned int shift, u64 *done)
+{
+	if (n && n <= asked && !(n & (BIT(shift) - 1))) {
+		*done += n;
+		return true;
+	}
+	set_broken(pgt);
+	*done += min(n, asked) & ~(BIT(shift) - 1);
+	return false;
+}
+
+static __always_inline size_t backend_unmap_once(struct io_pgtable_safe *pgt, u64 iova,
+						 size_t size, unsigned int shift)
+{
+	struct io_pgtable_ops *ops = pgt->ops;
+
+	return ops->unmap_pages(ops, iova, BIT(shift), size >> shift, &pgt->gather);
+}
+
 /*
  * Unmap a claimed range. Leaves lie in it whole, and a leaf is aligned to its
  * size, so the best page size is never smaller than the leaf; where it is
- * larger, a whole table goes at once.
+ * larger, a whole table goes at once. Goes on behind what has been done.
  */
-static __always_inline bool backend_unmap_once(struct io_pgtable_safe *pgt, u64 iova,
-					       u64 size, u64 *done,
-					       struct iommu_iotlb_gather *gather)
+static noinline u64 backend_unmap(struct io_pgtable_safe *pgt, u64 iova, u64 size, u64 done)
 {
-	size_t n, asked, pgcount;
 	unsigned int shift;
+	size_t n, asked;
 	u64 count;
 
-	shift = best_shift(pgt, iova, iova, size, &count);
-	pgcount = max_run(count, shift, INT_MAX);
-	asked = pgcount << shift;
-	n = pgt->ops->unmap_pages(pgt->ops, iova, BIT(shift), pgcount, gather);
-	if (unlikely(!n || n > asked || (n & (BIT(shift) - 1)))) {
-		set_broken(pgt);
-		*done += min(n, asked) & ~(BIT(shift) - 1);
-		return false;
+	while (done < size) {
+		shift = best_shift(pgt, iova + done, iova + done, size - done, &count);
+		asked = max_run(count, shift, INT_MAX) << shift;
+		n = backend_unmap_once(pgt, iova + done, asked, shift);
+		if (!judge_unmap(pgt, n, asked, shift, &done))
+			break;
 	}
-	*done += n;
-	return true;
-}
-
-/* Go on where a call did part of what there was to do */
-static noinline u64 backend_unmap_rest(struct io_pgtable_safe *pgt, u64 iova, u64 size,
-				       u64 done, struct iommu_iotlb_gather *gather)
-{
-	while (done < size &&
-	       backend_unmap_once(pgt, iova + done, size - done, &done, gather))
-		;
-	return done;
-}
-
-static __always_inline u64 backend_unmap(struct io_pgtable_safe *pgt, u64 iova, u64 size)
-{
-	struct iommu_iotlb_gather gather __uninitialized;
-	u64 done = 0;
-
-	io_pgtable_safe_gather_init(&gather);
-	if (likely(backend_unmap_once(pgt, iova, size, &done, &gather)) && unlikely(done != size))
-		done = backend_unmap_rest(pgt, iova, size, done, &gather);
 	return done;
 }
 
@@ -619,18 +730,17 @@ static int set_geometry(struct io_pgtable_safe *pgt)
 	for (n = 0; n < ARRAY_SIZE(pgt->largest); n++)
 		pgt->largest[n] = __fls((pgt->pgsizes & GENMASK_ULL(n, 0)) | pgt->granule);
 
-	pgt->iova_last = GENMASK_ULL(cfg->ias - 1, 0);
-	if (cfg->quirks & IO_PGTABLE_QUIRK_ARM_TTBR1) {
-		pgt->iova_first = ~pgt->iova_last;
-		pgt->iova_last = U64_MAX;
-	}
+	pgt->iova_mask = GENMASK_ULL(cfg->ias - 1, 0);
+	if (cfg->quirks & IO_PGTABLE_QUIRK_ARM_TTBR1)
+		pgt->iova_first = ~pgt->iova_mask;
 	/* The ops take unsigned long and phys_addr_t */
 	if (pgt->iova_first > ULONG_MAX)
 		return -EOPNOTSUPP;
-	pgt->iova_last = min_t(u64, pgt->iova_last, ULONG_MAX);
+	pgt->iova_mask = min_t(u64, pgt->iova_mask, ULONG_MAX - pgt->iova_first);
 	pgt->paddr_last = min_t(u64, GENMASK_ULL(cfg->oas - 1, 0),
 				(phys_addr_t)U64_MAX);
 
+	io_pgtable_safe_gather_init(&pgt->gather);
 	prots_init(&pgt->prots, pgt->pgsizes);
 	return ledger_init(&pgt->ledger, pgt->pgsizes, cfg->ias);
 }
@@ -932,12 +1042,14 @@ static __always_inline void init_map(struct map_op *op, struct io_pgtable_safe *
 }
 
 /* shift: log2 of the first leaf, a hint for the ledger */
-static __always_inline int begin_map(struct map_op *op, u64 size, unsigned int shift)
+static int begin_map(struct map_op *op, u64 size, unsigned int shift)
 {
 	u64 first = to_offset(op->pgt, op->first);
+	struct ledger *l = &op->pgt->ledger;
+	unsigned long irq;
 
-	return ledger_claim_map(&op->pgt->ledger, &op->claim, first,
-				first + size - 1, shift);
+	spin_lock_irqsave(&l->lock, irq);
+	return ledger_claim_map(l, &op->claim, first, first + size - 1, shift, irq);
 }
 
 /*
@@ -968,13 +1080,14 @@ static noinline int note_prot(struct io_pgtable_safe *pgt, const struct ledger_c
 static noinline void forget_prots(struct io_pgtable_safe *pgt,
 				  const struct ledger_claim *claim, u64 mapped)
 {
-	prots_erase(&pgt->prots, claim->first + mapped,
-		    claim->op->last - claim->first + 1 - mapped);
+	const struct ledger_op *op = claim->op;
+
+	prots_erase(&pgt->prots, op->first + mapped, op->last - op->first + 1 - mapped);
 }
 
 /* One backend call, recorded before */
-static __always_inline int map_run(struct map_op *op, u64 iova, phys_addr_t paddr,
-				   unsigned int shift, u64 pgcount, u64 *mapped)
+static __always_inline struct io_pgtable_safe_map_result
+map_run(struct map_op *op, u64 iova, phys_addr_t paddr, unsigned int shift, u64 pgcount)
 {
 	size_t count = max_run(pgcount, shift, MAX_RUN);
 	u64 first = to_offset(op->pgt, iova);
@@ -986,12 +1099,9 @@ static __always_inline int map_run(struct map_op *op, u64 iova, phys_addr_t padd
 		err = note_prot(op->pgt, &op->claim, first,
 				first + ((u64)count << shift) - 1, shift, op->prot,
 				op->gfp);
-	if (unlikely(err)) {
-		*mapped = 0;
-		return err;
-	}
-	return backend_map(op->pgt, iova, paddr, shift, count, op->prot, op->gfp,
-			   mapped);
+	if (unlikely(err))
+		return map_result(0, err);
+	return backend_map(op->pgt, iova, paddr, count << shift, shift, op->prot, op->gfp);
 }
 
 /*
@@ -1001,18 +1111,18 @@ static __always_inline int map_run(struct map_op *op, u64 iova, phys_addr_t padd
 static __always_inline int map_segment(struct map_op *op, u64 *iova,
 				       phys_addr_t paddr, u64 size)
 {
-	u64 count, mapped;
+	struct io_pgtable_safe_map_result res;
 	unsigned int shift;
-	int err;
+	u64 count;
 
 	do {
 		shift = best_shift(op->pgt, *iova, paddr, size, &count);
-		err = map_run(op, *iova, paddr, shift, count, &mapped);
-		*iova += mapped;
-		paddr += mapped;
-		size -= mapped;
-	} while (unlikely(size) && !err);
-	return err;
+		res = map_run(op, *iova, paddr, shift, count);
+		*iova += res.mapped;
+		paddr += res.mapped;
+		size -= res.mapped;
+	} while (unlikely(size) && !res.err);
+	return res.err;
 }
 
 /* Give back what was mapped before something failed. Returns how much */
@@ -1023,77 +1133,115 @@ static noinline u64 undo_run(struct io_pgtable_safe *pgt, u64 iova, u64 mapped)
 	/* Never trust a backend that has been caught lying with another call */
 	if (!mapped || READ_ONCE(pgt->broken))
 		return 0;
-	undone = backend_unmap(pgt, iova, mapped);
+	undone = backend_unmap(pgt, iova, mapped, 0);
 	invalidate(pgt, iova, undone, pgt->granule);
 	return undone;
 }
 
-static __always_inline struct io_pgtable_safe_map_result
-end_map(struct map_op *op, u64 mapped, int err)
+static struct io_pgtable_safe_map_result end_map(struct map_op *op, u64 mapped, int err,
+						 bool keep)
 {
-	u64 undone = 0;
+	u64 undone = err && !keep ? undo_run(op->pgt, op->first, mapped) : 0;
 
-	if (unlikely(err)) {
-		undone = undo_run(op->pgt, op->first, mapped);
-		forget_prots(op->pgt, &op->claim, mapped - undone);
-	}
+	forget_prots(op->pgt, &op->claim, mapped - undone);
 	ledger_commit_map(&op->pgt->ledger, &op->claim, mapped, undone);
 	return map_result(mapped - undone, err);
 }
 
-/* A single call that did not go all well, or is to be kept as it is */
-static noinline struct io_pgtable_safe_map_result
-end_once(struct io_pgtable_safe *pgt, struct ledger_claim *claim, u64 iova,
-	 u64 mapped, int err, bool keep)
-{
-	u64 undone = 0;
+/**
+ * enum rest - What to do when a call has mapped only part of a range.
+ * @REST_KEEP: The part stays mapped, whether there was an error or not.
+ * @REST_UNDO: It goes if there was an error.
+ * @REST_MAP: It goes if there was an error; else the rest is mapped, too.
+ */
+enum rest {
+	REST_KEEP,
+	REST_UNDO,
+	REST_MAP,
+};
 
-	if (err && !keep)
-		undone = undo_run(pgt, iova, mapped);
-	forget_prots(pgt, claim, mapped - undone);
-	ledger_commit_map(&pgt->ledger, claim, mapped, undone);
-	return map_result(mapped - undone, err);
+static noinline struct io_pgtable_safe_map_result
+map_rest(struct map_op *op, phys_addr_t paddr, u64 size, u64 mapped, int err,
+	 enum rest rest)
+{
+	u64 pos = op->first + mapped;
+
+	if (rest == REST_MAP && !err && mapped != size)
+		err = map_segment(op, &pos, paddr + mapped, size - mapped);
+	return end_map(op, pos - op->first, err, rest == REST_KEEP);
 }
 
-/*
- * Both functions that make exactly one backend call. What they keep for later is
- * not in a struct map_op, so that most of it need not be in memory.
- */
-static __always_inline struct io_pgtable_safe_map_result
-map_once(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr,
-	 size_t pgsize, size_t pgcount, int prot, gfp_t gfp, bool keep)
+/* A claimed range, or as much of it as one call can do, and then the rest */
+static noinline struct io_pgtable_safe_map_result
+map_claimed(struct map_op *op, phys_addr_t paddr, u64 size, unsigned int shift,
+	    enum rest rest)
 {
-	struct ledger_claim claim __uninitialized;
-	u64 size, mapped = 0, first;
-	unsigned int shift;
+	struct io_pgtable_safe_map_result res;
+
+	res = map_run(op, op->first, paddr, shift, size >> shift);
+	return map_rest(op, paddr, size, res.mapped, res.err, rest);
+}
+
+/* A range that takes more than ledger_quick_map() */
+static noinline struct io_pgtable_safe_map_result
+map_slow(struct map_op *op, phys_addr_t paddr, u64 size, unsigned int shift,
+	 enum rest rest, unsigned long irq)
+	__releases(&op->pgt->ledger.lock)
+{
+	u64 first = to_offset(op->pgt, op->first);
 	int err;
 
-	err = check_pgsize(pgt, pgsize, pgcount, &size);
-	if (!err)
-		err = check_map(pgt, iova, size, pgsize, prot, gfp);
-	if (!err)
-		err = check_paddr(pgt, paddr, size, pgsize);
+	err = ledger_claim_map(&op->pgt->ledger, &op->claim, first, first + size - 1,
+			       shift, irq);
+	if (err)
+		return map_result(0, err);
+	return map_claimed(op, paddr, size, shift, rest);
+}
+
+/* Map pages of one size. Most of all maps are short, next to the last one, and succeed */
+static __always_inline struct io_pgtable_safe_map_result
+map_one_size(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, u64 size,
+	     unsigned int shift, int prot, gfp_t gfp, enum rest rest)
+{
+	u64 first = to_offset(pgt, iova), last = first + size - 1;
+	struct io_pgtable_safe_map_result res;
+	struct ledger *l = &pgt->ledger;
+	struct map_op op __uninitialized;
+	struct ledger_op *claimed;
+	unsigned long irq;
+
+	spin_lock_irqsave(&l->lock, irq);
+	claimed = (size_t)size == size ? ledger_quick_map(l, first, last, shift) : NULL;
+	if (unlikely(!claimed)) {
+		init_map(&op, pgt, iova, prot, gfp);
+		return map_slow(&op, paddr, size, shift, rest, irq);
+	}
+	spin_unlock_irqrestore(&l->lock, irq);
+
+	op.claim.op = claimed;
+	if (prots_wants(&pgt->prots, shift, prot)) {
+		init_map(&op, pgt, iova, prot, gfp);
+		return map_claimed(&op, paddr, size, shift, rest);
+	}
+	res = backend_map(pgt, iova, paddr, size, shift, prot, gfp);
+	if (unlikely(res.err || res.mapped != size)) {
+		init_map(&op, pgt, iova, prot, gfp);
+		return map_rest(&op, paddr, size, res.mapped, res.err, rest);
+	}
+	ledger_leave(claimed, LEDGER_IDLE);
+	return res;
+}
+
+static __always_inline struct io_pgtable_safe_map_result
+map_pages(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, size_t pgsize,
+	  size_t pgcount, int prot, gfp_t gfp, enum rest rest)
+{
+	int err = check_map_pages(pgt, iova, paddr, pgsize, pgcount, prot, gfp);
+
 	if (unlikely(err))
 		return map_result(0, err);
-
-	shift = __ffs(pgsize);
-	first = to_offset(pgt, iova);
-	err = ledger_claim_map(&pgt->ledger, &claim, first, first + size - 1, shift);
-	if (unlikely(err))
-		return map_result(0, err);
-
-	pgcount = max_run(pgcount, shift, MAX_RUN);
-	err = ledger_window(&pgt->ledger, &claim, first,
-			    first + ((u64)pgcount << shift) - 1, shift, gfp);
-	if (likely(!err) && prots_wants(&pgt->prots, shift, prot))
-		err = note_prot(pgt, &claim, first, first + ((u64)pgcount << shift) - 1,
-				shift, prot, gfp);
-	if (likely(!err))
-		err = backend_map(pgt, iova, paddr, shift, pgcount, prot, gfp, &mapped);
-	if (unlikely(err || mapped != size))
-		return end_once(pgt, &claim, iova, mapped, err, keep);
-	ledger_commit_map(&pgt->ledger, &claim, size, 0);
-	return map_result(size, 0);
+	return map_one_size(pgt, iova, paddr, (u64)pgsize * pgcount, __ffs(pgsize), prot,
+			    gfp, rest);
 }
 
 /**
@@ -1123,7 +1271,7 @@ io_pgtable_safe_try_map_pages(struct io_pgtable_safe *pgt, u64 iova,
 			      phys_addr_t paddr, size_t pgsize, size_t pgcount,
 			      int prot, gfp_t gfp)
 {
-	return map_once(pgt, iova, paddr, pgsize, pgcount, prot, gfp, true);
+	return map_pages(pgt, iova, paddr, pgsize, pgcount, prot, gfp, REST_KEEP);
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_try_map_pages, IO_PGTABLE_SAFE_NS);
 
@@ -1152,9 +1300,24 @@ io_pgtable_safe_map_pages(struct io_pgtable_safe *pgt, u64 iova,
 			  phys_addr_t paddr, size_t pgsize, size_t pgcount,
 			  int prot, gfp_t gfp)
 {
-	return map_once(pgt, iova, paddr, pgsize, pgcount, prot, gfp, false);
+	return map_pages(pgt, iova, paddr, pgsize, pgcount, prot, gfp, REST_UNDO);
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_map_pages, IO_PGTABLE_SAFE_NS);
+
+static noinline struct io_pgtable_safe_map_result
+map_mixed(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, u64 size,
+	  int prot, gfp_t gfp)
+{
+	struct map_op op __uninitialized;
+	u64 count;
+	int err;
+
+	init_map(&op, pgt, iova, prot, gfp);
+	err = begin_map(&op, size, best_shift(pgt, iova, paddr, size, &count));
+	if (err)
+		return map_result(0, err);
+	return map_rest(&op, paddr, size, 0, 0, REST_MAP);
+}
 
 /**
  * io_pgtable_safe_map() - Map a range, all or nothing.
@@ -1175,23 +1338,19 @@ struct io_pgtable_safe_map_result
 io_pgtable_safe_map(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr,
 		    u64 size, int prot, gfp_t gfp)
 {
-	struct map_op op __uninitialized;
-	u64 pos = iova, count;
+	unsigned int shift;
 	int err;
 
-	err = check_map(pgt, iova, size, pgt->granule, prot, gfp);
-	if (!err)
-		err = check_paddr(pgt, paddr, size, pgt->granule);
+	err = check_map(pgt, iova, size, prot, gfp);
+	if (unlikely((paddr & (pgt->granule - 1)) || !paddr_is_good(pgt, paddr, size)))
+		err = err ?: check_paddr(pgt, paddr, size, pgt->granule);
 	if (unlikely(err))
 		return map_result(0, err);
 
-	init_map(&op, pgt, iova, prot, gfp);
-	err = begin_map(&op, size, best_shift(pgt, iova, paddr, size, &count));
-	if (unlikely(err))
-		return map_result(0, err);
-
-	err = map_segment(&op, &pos, paddr, size);
-	return end_map(&op, pos - iova, err);
+	shift = largest_shift(pgt, size);
+	if (unlikely(!all_one_size(iova | paddr, size, shift)))
+		return map_mixed(pgt, iova, paddr, size, prot, gfp);
+	return map_one_size(pgt, iova, paddr, size, shift, prot, gfp, REST_MAP);
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_map, IO_PGTABLE_SAFE_NS);
 
@@ -1363,7 +1522,7 @@ io_pgtable_safe_map_sgtable(struct io_pgtable_safe *pgt, u64 iova,
 	if (which != IO_PGTABLE_SAFE_SG_CPU && which != IO_PGTABLE_SAFE_SG_DMA)
 		return map_result(0, -EINVAL);
 	init_map(&op, pgt, iova, prot, gfp);
-	err = check_map(pgt, iova, size, pgt->granule, prot, gfp);
+	err = check_map(pgt, iova, size, prot, gfp);
 	if (!err)
 		err = find_part(&part, sgt, offset);
 	if (!err)
@@ -1374,7 +1533,7 @@ io_pgtable_safe_map_sgtable(struct io_pgtable_safe *pgt, u64 iova,
 		return map_result(0, err);
 
 	err = map_segments(&part, &op, &mapped);
-	return end_map(&op, mapped, err);
+	return end_map(&op, mapped, err, false);
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_map_sgtable, IO_PGTABLE_SAFE_NS);
 
@@ -1406,7 +1565,7 @@ io_pgtable_safe_map_repeat(struct io_pgtable_safe *pgt, u64 iova,
 
 	if (!block || (block & (pgt->granule - 1)))
 		return map_result(0, -EINVAL);
-	err = check_map(pgt, iova, size, pgt->granule, prot, gfp);
+	err = check_map(pgt, iova, size, prot, gfp);
 	if (!err)
 		err = check_paddr(pgt, paddr, min(block, size), pgt->granule);
 	if (unlikely(err))
@@ -1421,31 +1580,90 @@ io_pgtable_safe_map_repeat(struct io_pgtable_safe *pgt, u64 iova,
 		part = min(left, block);
 		err = map_segment(&op, &pos, paddr, part);
 	}
-	return end_map(&op, pos - iova, err);
+	return end_map(&op, pos - iova, err, false);
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_map_repeat, IO_PGTABLE_SAFE_NS);
 
 /* --- unmap ---------------------------------------------------------------- */
 
-static __always_inline struct io_pgtable_safe_unmap_result
-unmap_range(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
+static noinline struct io_pgtable_safe_unmap_result
+end_unmap(struct io_pgtable_safe *pgt, struct ledger_claim *claim, u64 iova,
+	  u64 size, u64 unmapped, unsigned int shift, u32 flags)
+{
+	if (!(flags & IO_PGTABLE_SAFE_NO_FLUSH))
+		invalidate(pgt, iova, unmapped, BIT(shift));
+	prots_erase(&pgt->prots, to_offset(pgt, iova), unmapped);
+	ledger_commit_unmap(&pgt->ledger, claim, unmapped, unmapped);
+	return unmap_result(unmapped, unmapped == size ? check_table(pgt) : -EIO);
+}
+
+static noinline struct io_pgtable_safe_unmap_result
+unmap_slow(struct io_pgtable_safe *pgt, u64 iova, u64 size, unsigned int shift,
+	   u32 flags, unsigned long irq)
+	__releases(&pgt->ledger.lock)
 {
 	u64 first = to_offset(pgt, iova), unmapped;
 	struct ledger_claim claim __uninitialized;
-	unsigned int shift;
 	int err;
 
-	err = ledger_claim_unmap(&pgt->ledger, &claim, first, first + size - 1,
-				 &shift);
-	if (unlikely(err))
+	err = ledger_claim_unmap(&pgt->ledger, &claim, first, first + size - 1, &shift,
+				 irq);
+	if (err)
 		return unmap_result(0, err);
+	unmapped = backend_unmap(pgt, iova, size, 0);
+	return end_unmap(pgt, &claim, iova, size, unmapped, shift, flags);
+}
 
-	unmapped = backend_unmap(pgt, iova, size);
+/* A range that takes more than one call */
+static noinline struct io_pgtable_safe_unmap_result
+unmap_mixed(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
+{
+	unsigned long irq;
+
+	spin_lock_irqsave(&pgt->ledger.lock, irq);
+	return unmap_slow(pgt, iova, size, pgt->granule_shift, flags, irq);
+}
+
+/* The one call did not do it all */
+static noinline struct io_pgtable_safe_unmap_result
+unmap_rest(struct io_pgtable_safe *pgt, struct ledger_op *op, u64 iova, u64 size,
+	   unsigned int shift, size_t n, u32 flags)
+{
+	unsigned int leaf = pgt->ledger.level[op->lvl].shift;
+	struct ledger_claim claim = { .op = op };
+	u64 unmapped = 0;
+
+	if (judge_unmap(pgt, n, size, shift, &unmapped))
+		unmapped = backend_unmap(pgt, iova, size, unmapped);
+	return end_unmap(pgt, &claim, iova, size, unmapped, leaf, flags);
+}
+
+static __always_inline struct io_pgtable_safe_unmap_result
+unmap_range(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
+{
+	u64 first = to_offset(pgt, iova), last = first + size - 1;
+	unsigned int shift = largest_shift(pgt, size);
+	struct ledger *l = &pgt->ledger;
+	struct ledger_op *op;
+	unsigned long irq;
+	size_t n;
+
+	if (unlikely(!all_one_size(iova, size, shift)))
+		return unmap_mixed(pgt, iova, size, flags);
+	spin_lock_irqsave(&l->lock, irq);
+	op = ledger_quick_unmap(l, first, last, shift);
+	if (unlikely(!op))
+		return unmap_slow(pgt, iova, size, shift, flags, irq);
+	spin_unlock_irqrestore(&l->lock, irq);
+
+	n = backend_unmap_once(pgt, iova, size, shift);
+	if (unlikely(n != size))
+		return unmap_rest(pgt, op, iova, size, shift, n, flags);
 	if (!(flags & IO_PGTABLE_SAFE_NO_FLUSH))
-		invalidate(pgt, iova, unmapped, BIT(shift));
-	prots_erase(&pgt->prots, first, unmapped);
-	ledger_commit_unmap(&pgt->ledger, &claim, unmapped, unmapped);
-	return unmap_result(unmapped, unmapped == size ? check_table(pgt) : -EIO);
+		invalidate(pgt, iova, size, BIT(l->level[op->lvl].shift));
+	prots_erase(&pgt->prots, first, size);
+	ledger_leave(op, LEDGER_UNMAPPED);
+	return unmap_result(size, 0);
 }
 
 /**
@@ -1470,15 +1688,12 @@ struct io_pgtable_safe_unmap_result
 io_pgtable_safe_unmap_pages(struct io_pgtable_safe *pgt, u64 iova,
 			    size_t pgsize, size_t pgcount, u32 flags)
 {
-	u64 size;
 	int err;
 
-	err = check_pgsize(pgt, pgsize, pgcount, &size);
-	if (!err)
-		err = check_unmap(pgt, iova, size, pgsize, flags);
+	err = check_unmap_pages(pgt, iova, pgsize, pgcount, flags);
 	if (unlikely(err))
 		return unmap_result(0, err);
-	return unmap_range(pgt, iova, size, flags);
+	return unmap_range(pgt, iova, (u64)pgsize * pgcount, flags);
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_unmap_pages, IO_PGTABLE_SAFE_NS);
 
@@ -1499,7 +1714,7 @@ io_pgtable_safe_unmap(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags
 {
 	int err;
 
-	err = check_unmap(pgt, iova, size, pgt->granule, flags);
+	err = check_unmap(pgt, iova, size, flags);
 	if (unlikely(err))
 		return unmap_result(0, err);
 	return unmap_range(pgt, iova, size, flags);
@@ -1564,7 +1779,7 @@ static u64 unmap_extents(struct io_pgtable_safe *pgt, u64 first, u64 last,
 	u64 pos = first, a, b, n, unmapped = 0;
 
 	while (ledger_next_extent(&pgt->ledger, pos, last, &a, &b)) {
-		n = backend_unmap(pgt, a + pgt->iova_first, b - a + 1);
+		n = backend_unmap(pgt, a + pgt->iova_first, b - a + 1, 0);
 		if (!unmapped)
 			*begin = a;
 		unmapped += n;
@@ -1598,7 +1813,7 @@ io_pgtable_safe_unmap_present(struct io_pgtable_safe *pgt, u64 iova, u64 size,
 	struct ledger_claim claim;
 	int err;
 
-	err = check_unmap(pgt, iova, size, pgt->granule, flags);
+	err = check_unmap(pgt, iova, size, flags);
 	if (!err)
 		err = ledger_claim_present(&pgt->ledger, &claim, first,
 					   first + size - 1);
@@ -1713,7 +1928,7 @@ int io_pgtable_safe_next(struct io_pgtable_safe *pgt, u64 iova,
 	if (err)
 		return err;
 	if (!ledger_next_extent(&pgt->ledger, to_offset(pgt, iova),
-				to_offset(pgt, pgt->iova_last), &first, &last))
+				pgt->iova_mask, &first, &last))
 		return -ENOENT;
 	*span = (struct io_pgtable_safe_span){
 		.iova = first + pgt->iova_first, .size = last - first + 1

@@ -229,7 +229,7 @@ static u64 cut_unmap(struct cut *cut, u64 off, u64 size, u64 granule)
 
 	if (!size)
 		return 0;
-	done = backend_unmap(cut->pgt, iova, size);
+	done = backend_unmap(cut->pgt, iova, size, 0);
 	invalidate(cut->pgt, iova, done, granule);
 	return done;
 }
@@ -237,28 +237,30 @@ static u64 cut_unmap(struct cut *cut, u64 off, u64 size, u64 granule)
 static int cut_map_rest(struct cut *cut, const struct cut_leaf *leaf,
 			struct cut_rest *rest)
 {
+	struct io_pgtable_safe_map_result res = {};
 	struct io_pgtable_safe *pgt = cut->pgt;
 	unsigned int shift;
-	u64 off, run, done;
-	int err = 0;
+	u64 off, run;
 
-	for (rest->mapped = 0; rest->mapped < rest->size && !err; rest->mapped += done) {
+	rest->mapped = 0;
+	while (rest->mapped < rest->size && !res.err) {
 		off = rest->first + rest->mapped;
 		run = cut_next_run(cut, leaf, off, rest->size - rest->mapped, &shift);
-		err = backend_map(pgt, cut_iova(cut, off),
-				  leaf->paddr + (off - leaf->span.first), shift,
-				  max_run(run >> shift, shift, MAX_RUN), leaf->prot,
-				  cut->gfp, &done);
+		run = max_run(run >> shift, shift, MAX_RUN) << shift;
+		res = backend_map(pgt, cut_iova(cut, off),
+				  leaf->paddr + (off - leaf->span.first), run, shift,
+				  leaf->prot, cut->gfp);
+		rest->mapped += res.mapped;
 	}
-	return err;
+	return res.err;
 }
 
 /* Map a leaf as it was, whatever of its rest is mapped now */
 static int cut_put_back(struct cut *cut, struct cut_leaf *leaf)
 {
 	struct io_pgtable_safe *pgt = cut->pgt;
+	struct io_pgtable_safe_map_result res;
 	struct cut_rest *rest;
-	u64 mapped;
 
 	/* Never trust a backend that has been caught lying with another call */
 	if (check_table(pgt))
@@ -268,9 +270,9 @@ static int cut_put_back(struct cut *cut, struct cut_leaf *leaf)
 		if (check_table(pgt))
 			return cut_lost(cut, leaf);
 	}
-	backend_map(pgt, cut_iova(cut, leaf->span.first), leaf->paddr, leaf->shift, 1,
-		    leaf->prot, cut->gfp, &mapped);
-	if (mapped != cut_leaf_size(leaf) || check_table(pgt))
+	res = backend_map(pgt, cut_iova(cut, leaf->span.first), leaf->paddr,
+			  cut_leaf_size(leaf), leaf->shift, leaf->prot, cut->gfp);
+	if (res.mapped != cut_leaf_size(leaf) || check_table(pgt))
 		return cut_lost(cut, leaf);
 	leaf->stage = CUT_WHOLE;
 	return 0;
@@ -316,7 +318,7 @@ static u64 cut_middle(struct cut *cut, u32 flags)
 
 	if (!cut->size)
 		return 0;
-	done = backend_unmap(cut->pgt, iova, cut->size);
+	done = backend_unmap(cut->pgt, iova, cut->size, 0);
 	if (!(flags & IO_PGTABLE_SAFE_NO_FLUSH))
 		invalidate(cut->pgt, iova, done, BIT(cut->shift));
 	return done;

@@ -82,8 +82,6 @@
 #define LEDGER_OPS		8
 /* Empty nodes to keep */
 #define LEDGER_STASH		16
-/* No range is all within the one byte there */
-#define LEDGER_NOWHERE		((struct ledger_hot){ .first = U64_MAX })
 
 enum ledger_state {
 	LEDGER_FREE	= 0,
@@ -107,18 +105,27 @@ struct ledger_node {
 };
 
 /**
- * struct ledger_level - What the nodes of one level have in common.
+ * struct ledger_level - One level.
+ * @first: First byte that @hot describes.
+ * @hot: The node of this level that was used last, or NULL.
+ * @hot_slots: Number of its slots; 0 without one.
  * @shift: log2 of the bytes in a slot.
- * @wide: Slots have two bits: 1 or 0.
- * @last: The last slot.
+ * @wide: Slots have two bits: 1 or 0. So the other word of node.bits[w] is
+ *	node.bits[w + wide], or that itself.
+ * @runs: A leaf may be a run of slots.
+ * @last: The last slot of a node.
  * @groups: Index in &ledger_node.bits of the first pointer.
  */
 struct ledger_level {
+	u64 first;
+	struct ledger_node *hot;
+	unsigned int hot_slots;
 	u8 shift;
 	u8 wide;
+	bool runs;
 	u16 last;
 	u16 groups;
-} __aligned(8);
+};
 
 /**
  * enum ledger_stage - How far an operation is.
@@ -136,53 +143,39 @@ enum ledger_stage {
 
 /**
  * struct ledger_op - An operation under way.
- * @first: Offset of the first byte.
- * @last: Offset of the last byte.
- * @counted: Of a map: bytes in &ledger.mapped that do not count yet.
- * @node: Of an unmap: the node that has slots for exactly this range, if any.
- * @mask: Of an unmap: those slots, if they are leaves and all in one word.
- * @lvl: Level of @node.
  * @stage: How far it is. Its owner may give it up without the lock; all else is
  *	written under the lock.
+ * @shift: Of a map: log2 of the size of the leaves last recorded.
+ * @lvl: Of an unmap: the level that has slots, in one or two nodes, for exactly
+ *	this range; %LEDGER_MAX_LEVELS if there is none.
+ * @first: Offset of the first byte.
+ * @last: Offset of the last byte.
+ * @marked: Of a map: bytes recorded from the first on. They are in
+ *	&ledger.mapped already.
+ * @bits: Of an unmap: the word of these slots, if they are leaves in one word.
+ * @mask: The slots in it, or 0.
  */
 struct ledger_op {
+	enum ledger_stage stage;
+	u16 shift;
+	u16 lvl;
 	u64 first;
 	u64 last;
-	u64 counted;
-	struct ledger_node *node;
+	u64 marked;
+	unsigned long *bits;
 	unsigned long mask;
-	unsigned int lvl;
-	enum ledger_stage stage;
 };
 
 /**
  * struct ledger_claim - The claim of an operation, for the one who has it.
  * @op: The operation.
- * @first: Offset of its first byte.
- * @marked: Of a map: bytes recorded from the first byte on.
- * @shift: log2 of the leaf size of those not mapped yet.
  * @list: Entry in &ledger.more, for @own.
  * @own: The operation, where the ledger has no room for it.
  */
 struct ledger_claim {
 	struct ledger_op *op;
-	u64 first;
-	u64 marked;
-	unsigned int shift;
 	struct list_head list;
 	struct ledger_op own;
-};
-
-/**
- * struct ledger_hot - The node of a level that was used last.
- * @first: First byte it describes.
- * @span: Bytes minus one that it describes.
- * @node: The node.
- */
-struct ledger_hot {
-	u64 first;
-	u64 span;
-	struct ledger_node *node;
 };
 
 /**
@@ -209,35 +202,37 @@ struct ledger_lack {
 
 /*
  * struct ledger - The record of one page table.
- * @lock: Protects what is below the geometry. Taken with interrupts off: io-pgtable
- *	itself may be used from any context.
- * @levels: Number of levels.
- * @level: Them; only the shift, that of the whole address space, above the last.
+ * @lock: Protects what is below, but for the geometry. Taken with interrupts off:
+ *	io-pgtable itself may be used from any context.
+ * @others: Those of @ops behind the first that may not be idle.
+ * @mapped: Bytes recorded, but for what &ledger_op.marked and %LEDGER_UNMAPPED
+ *	say.
+ * @ops: Operations under way.
+ * @more: More of them, by &ledger_claim.list; @others is not 0 then.
+ * @level: The levels; only the shift, that of the whole address space, above the
+ *	last.
  * @level_of: The level that has leaves of this size, as log2.
+ * @levels: Number of levels.
  * @root: The only node of the top level. Never freed.
- * @mapped: Bytes recorded, but for what &ledger_op.counted and
- *	%LEDGER_UNMAPPED say.
- * @hot: See &struct ledger_hot; for each level.
  * @stash: Empty nodes of level 0, for the next maps: what comes and goes costs no
  *	allocation. The first word of each is the next.
  * @stashed: How many.
- * @end: Behind the last of @ops that may not be idle.
- * @ops: Operations under way.
- * @more: More of them, by &ledger_claim.list.
+ *
+ * What each operation touches is at the beginning.
  */
 struct ledger {
-	spinlock_t lock; /* for everything below the geometry */
-	unsigned int levels;
+	spinlock_t lock; /* for everything but the geometry */
+
+	unsigned int others __guarded_by(&lock);
+	u64 mapped __guarded_by(&lock);
+	struct ledger_op ops[LEDGER_OPS];
 	struct ledger_level level[LEDGER_MAX_LEVELS + 1];
 	u8 level_of[64 + 1];
+	unsigned int levels;
 	struct ledger_node *root __guarded_by(&lock);
-	u64 mapped __guarded_by(&lock);
-	struct ledger_hot hot[LEDGER_MAX_LEVELS] __guarded_by(&lock);
+	struct list_head more __guarded_by(&lock);
 	struct ledger_node *stash __guarded_by(&lock);
 	unsigned int stashed __guarded_by(&lock);
-	struct ledger_op *end __guarded_by(&lock);
-	struct ledger_op ops[LEDGER_OPS];
-	struct list_head more __guarded_by(&lock);
 };
 
 static inline void ledger_breathe(struct ledger *l, unsigned long *flags)
@@ -323,12 +318,6 @@ static inline unsigned long ledger_mask(unsigned int w, unsigned int a,
 	return mask;
 }
 
-/* The same where a and b are in one word */
-static inline unsigned long ledger_short_mask(unsigned int a, unsigned int b)
-{
-	return (~0UL >> (BITS_PER_LONG - 1 - (b - a))) << (a % BITS_PER_LONG);
-}
-
 static inline struct ledger_node ***ledger_groups(const struct ledger *l,
 						  struct ledger_node *node,
 						  unsigned int lvl)
@@ -385,6 +374,18 @@ static void ledger_free_tree(const struct ledger *l, struct ledger_node *node,
 	kfree(node);
 }
 
+/* Remember the node of this level that has the byte, or that none is known */
+static inline void ledger_heat(struct ledger *l, unsigned int lvl,
+			       struct ledger_node *node, u64 off)
+	__must_hold(&l->lock)
+{
+	struct ledger_level *level = &l->level[lvl];
+
+	level->hot = node;
+	level->hot_slots = node ? ledger_slots(l, lvl) : 0;
+	level->first = off & ~ledger_node_mask(l, lvl);
+}
+
 /* The states of a node on its way out are not needed: they make the list */
 static inline void ledger_discard(struct ledger *l, struct ledger_garbage *g,
 				  struct ledger_node *node, unsigned int lvl)
@@ -393,7 +394,7 @@ static inline void ledger_discard(struct ledger *l, struct ledger_garbage *g,
 	unsigned int i;
 
 	for (i = 0; i <= lvl; i++)
-		l->hot[i] = LEDGER_NOWHERE;
+		ledger_heat(l, i, NULL, 0);
 	if (!lvl && l->stashed < LEDGER_STASH) {
 		memset(node, 0, ledger_node_size(l, 0));
 		node->bits[0] = (unsigned long)l->stash;
@@ -446,7 +447,8 @@ static void ledger_set_geometry(struct ledger *l, unsigned long pgsizes)
 		struct ledger_level *level = &l->level[lvl];
 
 		level->last = BIT(level[1].shift - level->shift) - 1;
-		level->wide = lvl || ledger_has_runs(l, lvl, pgsizes);
+		level->runs = ledger_has_runs(l, lvl, pgsizes);
+		level->wide = lvl || level->runs;
 		level->groups = 2 * ledger_words(l, lvl);
 	}
 	for (shift = 0, lvl = 0; shift < ARRAY_SIZE(l->level_of); shift++) {
@@ -507,15 +509,12 @@ static int ledger_init(struct ledger *l, unsigned long pgsizes,
 	l->mapped = 0;
 	l->stash = NULL;
 	l->stashed = 0;
-	l->end = l->ops;
+	l->others = 0;
 	for (i = 0; i < LEDGER_OPS; i++)
 		l->ops[i].stage = LEDGER_IDLE;
 	l->root = ledger_alloc_node(l, l->levels - 1, GFP_KERNEL);
 	for (i = 0; i < l->levels; i++)
-		l->hot[i] = LEDGER_NOWHERE;
-	l->hot[l->levels - 1] = (struct ledger_hot){
-		.span = ledger_node_mask(l, l->levels - 1), .node = l->root
-	};
+		ledger_heat(l, i, NULL, 0);
 	return l->root ? 0 : -ENOMEM;
 }
 
@@ -544,22 +543,26 @@ static inline bool ledger_any_used(const struct ledger *l,
 				   const struct ledger_node *node, unsigned int lvl,
 				   unsigned int a, unsigned int b)
 {
-	unsigned int w;
+	unsigned long mask = BITMAP_FIRST_WORD_MASK(a), used;
+	unsigned int wide = l->level[lvl].wide, w;
 
-	for (w = BIT_WORD(a); w <= BIT_WORD(b); w++)
-		if ((ledger_low(l, lvl, node, w) | ledger_high(l, lvl, node, w)) &
-		    ledger_mask(w, a, b))
+	for (w = BIT_WORD(a); ; w++, mask = ~0UL) {
+		used = node->bits[w << wide] | node->bits[(w << wide) + wide];
+		if (w == BIT_WORD(b))
+			return used & mask & BITMAP_LAST_WORD_MASK(b + 1);
+		if (used & mask)
 			return true;
-	return false;
+	}
 }
 
 static inline bool ledger_is_empty(const struct ledger *l,
 				   const struct ledger_node *node, unsigned int lvl)
 {
-	unsigned int w, words = ledger_words(l, lvl) << l->level[lvl].wide;
+	const unsigned long *bits = node->bits, *end;
 
-	for (w = 0; w < words; w++)
-		if (node->bits[w])
+	end = bits + (ledger_words(l, lvl) << l->level[lvl].wide);
+	while (bits < end)
+		if (*bits++)
 			return false;
 	return true;
 }
@@ -569,17 +572,15 @@ static inline bool ledger_all_leaves(const struct ledger *l,
 				     const struct ledger_node *node, unsigned int lvl,
 				     unsigned int a, unsigned int b)
 {
+	unsigned long mask = BITMAP_FIRST_WORD_MASK(a);
 	unsigned int wide = l->level[lvl].wide, w;
 
-	if (likely(BIT_WORD(a) == BIT_WORD(b))) {
-		if (~node->bits[BIT_WORD(a) << wide] & ledger_short_mask(a, b))
+	for (w = BIT_WORD(a); w < BIT_WORD(b); w++, mask = ~0UL)
+		if (~node->bits[w << wide] & mask)
 			return false;
-	} else {
-		for (w = BIT_WORD(a); w <= BIT_WORD(b); w++)
-			if (~node->bits[w << wide] & ledger_mask(w, a, b))
-				return false;
-	}
-	if (!wide)
+	if (~node->bits[w << wide] & mask & BITMAP_LAST_WORD_MASK(b + 1))
+		return false;
+	if (!l->level[lvl].runs)
 		return true;
 	return ledger_state(l, node, lvl, a) == LEDGER_START &&
 	       (b == l->level[lvl].last ||
@@ -591,11 +592,12 @@ static inline void ledger_set(const struct ledger *l, struct ledger_node *node,
 			      unsigned int lvl, unsigned int a, unsigned int b,
 			      unsigned int run)
 {
+	unsigned long mask = BITMAP_FIRST_WORD_MASK(a);
 	unsigned int wide = l->level[lvl].wide, w;
-	unsigned long mask;
 
-	for (w = BIT_WORD(a); w <= BIT_WORD(b); w++) {
-		mask = ledger_mask(w, a, b);
+	for (w = BIT_WORD(a); w <= BIT_WORD(b); w++, mask = ~0UL) {
+		if (w == BIT_WORD(b))
+			mask &= BITMAP_LAST_WORD_MASK(b + 1);
 		node->bits[w << wide] |= mask;
 		/* All but one bit in every 2^run; runs are aligned to their size */
 		if (unlikely(run))
@@ -633,18 +635,18 @@ static inline void ledger_reset(struct ledger *l, struct ledger_node *node,
 				unsigned int lvl, unsigned int a, unsigned int b,
 				struct ledger_garbage *g) __must_hold(&l->lock)
 {
-	unsigned long mask, *bits, tables;
-	unsigned int w;
+	unsigned long mask = BITMAP_FIRST_WORD_MASK(a), *bits, tables;
+	unsigned int wide = l->level[lvl].wide, w;
 
-	for (w = BIT_WORD(a); w <= BIT_WORD(b); w++) {
-		mask = ledger_mask(w, a, b);
-		bits = &node->bits[w << l->level[lvl].wide];
-		if (l->level[lvl].wide) {
-			tables = bits[1] & ~bits[0] & mask;
-			bits[1] &= ~mask;
-			if (unlikely(tables))
-				ledger_drop_children(l, node, lvl, w, tables, g);
-		}
+	for (w = BIT_WORD(a); w <= BIT_WORD(b); w++, mask = ~0UL) {
+		if (w == BIT_WORD(b))
+			mask &= BITMAP_LAST_WORD_MASK(b + 1);
+		bits = &node->bits[w << wide];
+		/* No slot where there is one bit only */
+		tables = bits[wide] & ~bits[0] & mask;
+		bits[wide] &= ~mask;
+		if (unlikely(tables))
+			ledger_drop_children(l, node, lvl, w, tables, g);
 		bits[0] &= ~mask;
 	}
 }
@@ -708,14 +710,13 @@ static void ledger_cut_piece(struct ledger *l, u64 first, u64 last,
 	__must_hold(&l->lock)
 {
 	struct ledger_node *child = l->root;
-	struct ledger_hot *hot = l->hot;
+	u64 mask = ledger_node_mask(l, 0);
 	unsigned int lvl = l->levels;
-	u64 mask;
 
 	/* Less than a node's worth can only be where it is */
-	if (first - hot->first <= hot->span && hot->node &&
-	    (first != hot->first || last - first < hot->span)) {
-		p->node = hot->node;
+	if (l->level[0].hot && (first & ~mask) == l->level[0].first &&
+	    ((first & mask) || last - first < mask)) {
+		p->node = l->level[0].hot;
 		p->lvl = 0;
 		ledger_end_piece(l, first, last, uncut, p);
 		return;
@@ -729,70 +730,67 @@ static void ledger_cut_piece(struct ledger *l, u64 first, u64 last,
 		child = ledger_child(l, p->node, lvl, ledger_slot(l, first, lvl));
 	} while (child);
 	if (!lvl)
-		*hot = (struct ledger_hot){
-			.first = first & ~ledger_node_mask(l, 0),
-			.span = ledger_node_mask(l, 0), .node = p->node
-		};
+		ledger_heat(l, 0, p->node, first);
 	p->lvl = lvl;
 	ledger_end_piece(l, first, last, uncut, p);
 }
 
-static struct ledger_node *ledger_descend(struct ledger *l, u64 off, unsigned int lvl)
+/* The lowest node that is known to have the byte, of this level or above */
+static struct ledger_node *ledger_nearest(const struct ledger *l, u64 off, unsigned int *lvl)
 	__must_hold(&l->lock)
 {
-	struct ledger_node *node = l->root;
-	unsigned int i;
+	const struct ledger_level *level;
+	u64 mask;
 
-	for (i = l->levels - 1; node && i > lvl; i--)
+	for (; *lvl + 1 < l->levels; ++*lvl) {
+		level = &l->level[*lvl];
+		mask = BIT_ULL(level[1].shift) - 1;
+		if (level->hot && (off & ~mask) == level->first)
+			return level->hot;
+	}
+	return l->root;
+}
+
+/* The node of this level that has the byte, or NULL */
+static struct ledger_node *ledger_find_node(struct ledger *l, u64 off, unsigned int lvl)
+	__must_hold(&l->lock)
+{
+	struct ledger_node *node;
+	unsigned int i = lvl;
+
+	node = ledger_nearest(l, off, &i);
+	while (i > lvl) {
 		node = ledger_child(l, node, i, ledger_slot(l, off, i));
+		if (!node)
+			return NULL;
+		ledger_heat(l, --i, node, off);
+	}
 	return node;
 }
 
-static noinline bool ledger_heat(struct ledger *l, u64 off, unsigned int lvl)
+/* Does the word of this slot have no slot that is not free? */
+static inline bool ledger_word_is_empty(const struct ledger *l,
+					const struct ledger_node *node,
+					unsigned int lvl, unsigned int slot)
+{
+	unsigned int wide = l->level[lvl].wide;
+	const unsigned long *bits = &node->bits[BIT_WORD(slot) << wide];
+
+	return !(bits[0] | bits[wide]);
+}
+
+/* Take empty nodes out of the tree, from this one upwards */
+static noinline void ledger_prune(struct ledger *l, u64 off, struct ledger_node *node,
+				  unsigned int lvl, struct ledger_garbage *g)
 	__must_hold(&l->lock)
 {
-	struct ledger_node *node = ledger_descend(l, off, lvl);
-	u64 span = ledger_node_mask(l, lvl);
+	unsigned int slot;
 
-	if (node)
-		l->hot[lvl] = (struct ledger_hot){
-			.first = off & ~span, .span = span, .node = node
-		};
-	return node;
-}
-
-/* Is the range all in the one node, and a whole number of pieces of this size? */
-static __always_inline bool ledger_fits(const struct ledger_hot *hot, u64 first,
-					u64 last, unsigned int shift)
-{
-	return first - hot->first <= hot->span && last - hot->first <= hot->span &&
-	       !((first | (last + 1)) & (BIT_ULL(shift) - 1));
-}
-
-/* The same, with the node found first if need be */
-static __always_inline bool ledger_find_node(struct ledger *l, u64 first, u64 last,
-					     unsigned int lvl, unsigned int shift)
-	__must_hold(&l->lock)
-{
-	if (likely(ledger_fits(&l->hot[lvl], first, last, shift)))
-		return true;
-	return ledger_heat(l, first, lvl) && ledger_fits(&l->hot[lvl], first, last, shift);
-}
-
-/* Take empty nodes out of the tree, from the one of this level upwards */
-static void ledger_prune(struct ledger *l, u64 off, unsigned int lvl,
-			 struct ledger_garbage *g) __must_hold(&l->lock)
-{
-	struct ledger_node *path[LEDGER_MAX_LEVELS] __uninitialized;
-	unsigned int slot, i = l->levels - 1;
-
-	path[i] = l->root;
-	for (; i > lvl; i--)
-		path[i - 1] = ledger_child(l, path[i], i, ledger_slot(l, off, i));
-	while (lvl + 1 < l->levels && ledger_is_empty(l, path[lvl], lvl)) {
+	while (lvl + 1 < l->levels && ledger_is_empty(l, node, lvl)) {
 		lvl++;
 		slot = ledger_slot(l, off, lvl);
-		ledger_reset(l, path[lvl], lvl, slot, slot, g);
+		node = ledger_find_node(l, off, lvl);
+		ledger_reset(l, node, lvl, slot, slot, g);
 	}
 }
 
@@ -802,10 +800,8 @@ static inline void ledger_prune_if_empty(struct ledger *l, u64 off,
 					 unsigned int a, struct ledger_garbage *g)
 	__must_hold(&l->lock)
 {
-	unsigned int w = BIT_WORD(a);
-
-	if (unlikely(!(ledger_low(l, lvl, node, w) | ledger_high(l, lvl, node, w))))
-		ledger_prune(l, off, lvl, g);
+	if (unlikely(ledger_word_is_empty(l, node, lvl, a)))
+		ledger_prune(l, off, node, lvl, g);
 }
 
 /* Everything from first to last becomes free */
@@ -1012,35 +1008,54 @@ static int ledger_seek(const struct ledger *l, u64 *pos, u64 last, bool mapped)
 
 /* --- operations under way ------------------------------------------------- */
 
-static noinline void ledger_finish_slow(struct ledger *l, struct ledger_op *op,
-					struct ledger_garbage *g)
-	__must_hold(&l->lock)
-{
-	unsigned int a = ledger_slot(l, op->first, op->lvl);
-	unsigned int b = ledger_slot(l, op->last, op->lvl);
-
-	ledger_reset(l, op->node, op->lvl, a, b, g);
-	ledger_prune_if_empty(l, op->first, op->node, op->lvl, a, g);
-}
-
 /* Take out what an unmap that is over has left recorded */
-static inline void ledger_finish(struct ledger *l, struct ledger_op *op,
-				 struct ledger_garbage *g) __must_hold(&l->lock)
+static void ledger_finish(struct ledger *l, struct ledger_op *op,
+			  struct ledger_garbage *g) __must_hold(&l->lock)
 {
-	unsigned int wide = l->level[op->lvl].wide;
-	unsigned long *bits, rest;
+	u64 pos, end, mask = ledger_node_mask(l, op->lvl);
+	struct ledger_node *node;
+	unsigned int a;
 
 	l->mapped -= op->last - op->first + 1;
 	op->stage = LEDGER_IDLE;
-	if (likely(op->mask)) {
-		bits = &op->node->bits[BIT_WORD(ledger_slot(l, op->first, op->lvl)) << wide];
-		rest = bits[0] &= ~op->mask;
-		if (wide)
-			rest |= bits[1] &= ~op->mask;
-		if (likely(rest))
+	for (pos = op->first; ; pos = end + 1) {
+		end = min(pos | mask, op->last);
+		node = ledger_find_node(l, pos, op->lvl);
+		a = ledger_slot(l, pos, op->lvl);
+		ledger_reset(l, node, op->lvl, a, ledger_slot(l, end, op->lvl), g);
+		ledger_prune_if_empty(l, pos, node, op->lvl, a, g);
+		if (end == op->last)
 			return;
 	}
-	ledger_finish_slow(l, op, g);
+}
+
+/* Does the node become empty with that word? */
+static noinline bool ledger_empties(const struct ledger *l, const struct ledger_op *op)
+{
+	unsigned int w = BIT_WORD(ledger_slot(l, op->first, op->lvl)), i;
+	unsigned int wide = l->level[op->lvl].wide;
+	const unsigned long *bits = op->bits - (w << wide);
+
+	for (i = 0; i < ledger_words(l, op->lvl) << wide; i++)
+		if (bits[i] && i >> wide != w)
+			return false;
+	return true;
+}
+
+/* The same where that is one word, and not the last of the node; else false */
+static __always_inline bool ledger_finish_word(struct ledger *l, struct ledger_op *op)
+	__must_hold(&l->lock)
+{
+	unsigned long *low = op->bits, *high = low + l->level[op->lvl].wide;
+	unsigned long mask = op->mask;
+
+	if (unlikely(!mask || (!((*low | *high) & ~mask) && ledger_empties(l, op))))
+		return false;
+	l->mapped -= op->last - op->first + 1;
+	op->stage = LEDGER_IDLE;
+	*low &= ~mask;
+	*high &= ~mask;
+	return true;
 }
 
 static inline bool ledger_overlaps(const struct ledger_op *op, u64 first, u64 last)
@@ -1064,17 +1079,19 @@ static bool ledger_overlaps_more(const struct ledger *l, u64 first, u64 last)
  * been unmapped, so nothing may be looked up before. Sets *idle to a place for
  * another operation, if there is one.
  */
-static noinline int ledger_check_ops_slow(struct ledger *l, u64 first, u64 last,
-					  struct ledger_op **idle,
-					  struct ledger_garbage *g)
+static noinline int ledger_check_ops(struct ledger *l, u64 first, u64 last,
+				     struct ledger_op **idle,
+				     struct ledger_garbage *g)
 	__must_hold(&l->lock)
 {
-	struct ledger_op *op, *end = l->ops;
+	unsigned int i, others = 0;
 	enum ledger_stage stage;
+	struct ledger_op *op;
 	int err = 0;
 
 	*idle = NULL;
-	for (op = l->ops; op < l->end; op++) {
+	for (i = 0; i <= l->others; i++) {
+		op = &l->ops[i];
 		/* Pairs with ledger_leave(): what its owner did is done */
 		stage = smp_load_acquire(&op->stage);
 		if (stage == LEDGER_UNMAPPED) {
@@ -1085,39 +1102,56 @@ static noinline int ledger_check_ops_slow(struct ledger *l, u64 first, u64 last,
 			*idle = *idle ?: op;
 			continue;
 		}
-		end = op + 1;
+		others = i;
 		if (ledger_overlaps(op, first, last))
 			err = -EBUSY;
 	}
+	if (!*idle && i < LEDGER_OPS)
+		*idle = &l->ops[i];
 	/* While there are more, nobody may take the short way past them */
-	l->end = list_empty(&l->more) ? end : l->ops + LEDGER_OPS;
-	if (!*idle && end < l->ops + LEDGER_OPS)
-		*idle = end;
-	if (unlikely(!list_empty(&l->more)) && ledger_overlaps_more(l, first, last))
+	if (likely(list_empty(&l->more)))
+		l->others = others;
+	else if (ledger_overlaps_more(l, first, last))
 		err = -EBUSY;
 	return err;
 }
 
-static __always_inline int ledger_check_ops(struct ledger *l, u64 first, u64 last,
-					    struct ledger_op **idle,
-					    struct ledger_garbage *g)
-	__must_hold(&l->lock)
+/*
+ * The short way: is no operation under way? Then the first place is for the next.
+ * It may say no if there is more to do than that.
+ */
+static __always_inline bool ledger_is_idle(struct ledger *l) __must_hold(&l->lock)
 {
+	struct ledger_op *op = &l->ops[0];
 	enum ledger_stage stage;
 
-	/* One thread at a time comes back to the same place */
-	if (unlikely(l->end > l->ops + 1))
-		goto slow;
 	/* Pairs with ledger_leave() */
-	stage = smp_load_acquire(&l->ops[0].stage);
+	stage = smp_load_acquire(&op->stage);
+	if (unlikely(l->others))
+		return false;
 	if (stage == LEDGER_UNMAPPED)
-		ledger_finish(l, &l->ops[0], g);
-	else if (unlikely(stage != LEDGER_IDLE))
-		goto slow;
-	*idle = &l->ops[0];
-	return 0;
-slow:
-	return ledger_check_ops_slow(l, first, last, idle, g);
+		return ledger_finish_word(l, op);
+	return likely(stage == LEDGER_IDLE);
+}
+
+/*
+ * The slots of a range that is a whole number of them, if they are all in one
+ * word of the node used last.
+ */
+static __always_inline bool ledger_find_word(const struct ledger_level *level,
+					     u64 first, u64 last,
+					     unsigned long **bits, unsigned long *mask)
+{
+	u64 a = (first - level->first) >> level->shift;
+	u64 more = (last - first) >> level->shift;
+	unsigned int bit = a % BITS_PER_LONG;
+
+	/* If first is before the node, a is a large number */
+	if (unlikely(a + more >= level->hot_slots || bit + more >= BITS_PER_LONG))
+		return false;
+	*mask = (~0UL >> (BITS_PER_LONG - 1 - more)) << bit;
+	*bits = &level->hot->bits[BIT_WORD(a) << level->wide];
+	return true;
 }
 
 static int ledger_check_claims(struct ledger *l, u64 first, u64 last,
@@ -1129,33 +1163,34 @@ static int ledger_check_claims(struct ledger *l, u64 first, u64 last,
 }
 
 /* Begin an operation, in a place that ledger_check_ops() found or the claim's own */
-static __always_inline struct ledger_op *
-ledger_enter(struct ledger *l, struct ledger_claim *c, struct ledger_op *idle,
-	     u64 first, u64 last, enum ledger_stage stage) __must_hold(&l->lock)
+static struct ledger_op *ledger_enter(struct ledger *l, struct ledger_claim *c,
+				      struct ledger_op *idle, u64 first, u64 last,
+				      enum ledger_stage stage)
+	__must_hold(&l->lock)
 {
 	struct ledger_op *op = idle;
 
 	if (unlikely(!op)) {
 		op = &c->own;
 		list_add(&c->list, &l->more);
-	} else if (op >= l->end) {
-		l->end = op + 1;
+	} else {
+		l->others = max_t(unsigned int, l->others, op - l->ops);
 	}
 	op->first = first;
 	op->last = last;
+	op->marked = 0;
+	op->mask = 0;
+	op->lvl = LEDGER_MAX_LEVELS;
 	op->stage = stage;
 	c->op = op;
 	return op;
 }
 
-/* End an operation without the lock. False if that cannot be */
-static inline bool ledger_leave(struct ledger_claim *c, enum ledger_stage stage)
+/* End an operation without the lock, unless it is on the list */
+static __always_inline void ledger_leave(struct ledger_op *op, enum ledger_stage stage)
 {
-	if (unlikely(c->op == &c->own))
-		return false;
 	/* Pairs with ledger_check_ops(): what was done for the operation is done */
-	smp_store_release(&c->op->stage, stage);
-	return true;
+	smp_store_release(&op->stage, stage);
 }
 
 static void ledger_leave_locked(struct ledger *l, struct ledger_claim *c)
@@ -1175,12 +1210,12 @@ static const struct ledger_op *ledger_next_op(const struct ledger *l,
 
 	if (!op)
 		op = l->ops;
-	else if (op >= l->ops && op < l->end)
+	else if (op >= l->ops && op <= l->ops + l->others)
 		op++;
 	else
 		entry = container_of(op, struct ledger_claim, own)->list.next;
 
-	if (op >= l->ops && op < l->end)
+	if (op >= l->ops && op <= l->ops + l->others)
 		return op;
 	return entry == &l->more ? NULL : &list_entry(entry, struct ledger_claim, list)->own;
 }
@@ -1290,10 +1325,11 @@ static struct ledger_node *ledger_get_node(struct ledger *l, u64 off,
 					   struct ledger_lack *lack)
 	__must_hold(&l->lock)
 {
-	struct ledger_node *node = l->root, *child;
-	unsigned int slot, i;
+	struct ledger_node *node, *child;
+	unsigned int slot, i = lvl;
 
-	for (i = l->levels - 1; i > lvl; i--) {
+	node = ledger_nearest(l, off, &i);
+	while (i > lvl) {
 		slot = ledger_slot(l, off, i);
 		child = ledger_child(l, node, i, slot);
 		if (unlikely(!child)) {
@@ -1302,30 +1338,9 @@ static struct ledger_node *ledger_get_node(struct ledger *l, u64 off,
 				return NULL;
 		}
 		node = child;
+		ledger_heat(l, --i, node, off);
 	}
 	return node;
-}
-
-/* Record leaves in slots a to b, if these are free */
-static __always_inline bool ledger_take(const struct ledger *l, struct ledger_node *node,
-					unsigned int lvl, unsigned int a,
-					unsigned int b, unsigned int run)
-{
-	unsigned int wide = l->level[lvl].wide;
-	unsigned long *bits, mask;
-
-	if (unlikely(run || BIT_WORD(a) != BIT_WORD(b))) {
-		if (ledger_any_used(l, node, lvl, a, b))
-			return false;
-		ledger_set(l, node, lvl, a, b, run);
-		return true;
-	}
-	mask = ledger_short_mask(a, b);
-	bits = &node->bits[BIT_WORD(a) << wide];
-	if (unlikely((bits[0] | (wide ? bits[1] : 0)) & mask))
-		return false;
-	bits[0] |= mask;
-	return true;
 }
 
 /*
@@ -1333,55 +1348,53 @@ static __always_inline bool ledger_take(const struct ledger *l, struct ledger_no
  * the node or the claim: 0, or -EEXIST, or -ENOMEM for want of nodes. Goes on
  * where it stopped.
  */
-static int ledger_mark(struct ledger *l, struct ledger_claim *c, u64 last,
+static int ledger_mark(struct ledger *l, struct ledger_op *op, u64 last,
 		       struct ledger_spares *s, struct ledger_lack *lack)
 	__must_hold(&l->lock)
 {
-	unsigned int lvl = ledger_level(l, c->shift);
-	unsigned int run = c->shift - l->level[lvl].shift;
-	struct ledger_op *op = c->op;
+	unsigned int lvl = ledger_level(l, op->shift), a, b;
 	struct ledger_node *node;
 	u64 pos, end, size;
 
-	while (c->marked <= last - c->first) {
-		pos = c->first + c->marked;
+	while (op->marked <= last - op->first) {
+		pos = op->first + op->marked;
 		node = ledger_get_node(l, pos, lvl, s, lack);
 		if (!node)
 			return lack->mapped ? -EEXIST : -ENOMEM;
 		/* As many whole leaves as there is room for */
-		size = (op->last - pos + 1) & ~(BIT_ULL(c->shift) - 1);
+		size = (op->last - pos + 1) & ~(BIT_ULL(op->shift) - 1);
 		end = min(pos + size - 1, pos | ledger_node_mask(l, lvl));
-		if (!ledger_take(l, node, lvl, ledger_slot(l, pos, lvl),
-				 ledger_slot(l, end, lvl), run))
+		a = ledger_slot(l, pos, lvl);
+		b = ledger_slot(l, end, lvl);
+		if (ledger_any_used(l, node, lvl, a, b))
 			return -EEXIST;
+		ledger_set(l, node, lvl, a, b, op->shift - l->level[lvl].shift);
 		size = end - pos + 1;
-		c->marked += size;
-		op->counted += size;
+		op->marked += size;
 		l->mapped += size;
 	}
 	return 0;
 }
 
 /* Take out again what was recorded but for what has been mapped of it */
-static void ledger_unmark(struct ledger *l, struct ledger_claim *c, u64 mapped,
+static void ledger_unmark(struct ledger *l, struct ledger_op *op, u64 mapped,
 			  struct ledger_garbage *g) __must_hold(&l->lock)
 {
-	u64 size = c->marked - mapped;
+	u64 size = op->marked - mapped;
 
 	if (!size)
 		return;
-	ledger_clear(l, c->first + mapped, c->first + c->marked - 1, g);
-	c->marked = mapped;
-	c->op->counted -= size;
+	ledger_clear(l, op->first + mapped, op->first + op->marked - 1, g);
+	op->marked = mapped;
 	l->mapped -= size;
 }
 
 /* --- mapping -------------------------------------------------------------- */
 
-static int ledger_mark_slow(struct ledger *l, struct ledger_claim *c, u64 last,
+static int ledger_mark_slow(struct ledger *l, struct ledger_op *op, u64 last,
 			    struct ledger_lack *lack, gfp_t gfp)
 {
-	unsigned int lvl = ledger_level(l, c->shift);
+	unsigned int lvl = ledger_level(l, op->shift);
 	struct ledger_spares s __uninitialized;
 	unsigned int i;
 	unsigned long flags;
@@ -1397,7 +1410,7 @@ static int ledger_mark_slow(struct ledger *l, struct ledger_claim *c, u64 last,
 		if (err)
 			break;
 		spin_lock_irqsave(&l->lock, flags);
-		done = !ledger_mark(l, c, last, &s, lack);
+		done = !ledger_mark(l, op, last, &s, lack);
 		spin_unlock_irqrestore(&l->lock, flags);
 	} while (!done);
 
@@ -1405,7 +1418,7 @@ static int ledger_mark_slow(struct ledger *l, struct ledger_claim *c, u64 last,
 	return err;
 }
 
-static noinline int ledger_move_window(struct ledger *l, struct ledger_claim *c,
+static noinline int ledger_move_window(struct ledger *l, struct ledger_op *op,
 				       u64 first, u64 last, unsigned int shift,
 				       gfp_t gfp)
 {
@@ -1415,16 +1428,16 @@ static noinline int ledger_move_window(struct ledger *l, struct ledger_claim *c,
 	bool done;
 
 	spin_lock_irqsave(&l->lock, flags);
-	ledger_unmark(l, c, first - c->first, &g);
-	c->shift = shift;
-	done = !ledger_mark(l, c, last, NULL, &lack);
+	ledger_unmark(l, op, first - op->first, &g);
+	op->shift = shift;
+	done = !ledger_mark(l, op, last, NULL, &lack);
 	spin_unlock_irqrestore(&l->lock, flags);
 
 	ledger_empty_garbage(l, &g);
 	/* A map of terabytes passes here for each node it fills */
 	if (gfpflags_allow_blocking(gfp))
 		cond_resched();
-	return done ? 0 : ledger_mark_slow(l, c, last, &lack, gfp);
+	return done ? 0 : ledger_mark_slow(l, op, last, &lack, gfp);
 }
 
 /**
@@ -1445,101 +1458,113 @@ static __always_inline int ledger_window(struct ledger *l, struct ledger_claim *
 					 u64 first, u64 last, unsigned int shift,
 					 gfp_t gfp)
 {
-	if (likely(c->shift == shift && last - c->first < c->marked))
+	struct ledger_op *op = c->op;
+
+	if (likely(op->shift == shift && last - op->first < op->marked))
 		return 0;
-	return ledger_move_window(l, c, first, last, shift, gfp);
+	return ledger_move_window(l, op, first, last, shift, gfp);
 }
 
 /*
- * A range that is not all in one node that is there already. What of it can be
- * recorded at once is, and the rest is looked at.
+ * Nothing may be mapped in the range. What of it can be recorded at once is, and
+ * the rest is looked at.
  */
-static noinline int ledger_claim_free(struct ledger *l, struct ledger_claim *c,
-				      struct ledger_op *idle, u64 first, u64 last,
-				      struct ledger_garbage *g)
-	__must_hold(&l->lock)
+static int ledger_claim_free(struct ledger *l, struct ledger_op *op,
+			     struct ledger_garbage *g) __must_hold(&l->lock)
 {
 	struct ledger_lack lack;
 	int err = -ENOMEM;
 
-	ledger_enter(l, c, idle, first, last, LEDGER_MAPPING)->counted = 0;
-	c->marked = 0;
-	if (!((first | (last + 1)) & (BIT_ULL(c->shift) - 1)))
-		err = ledger_mark(l, c, last, NULL, &lack);
+	if (!((op->first | (op->last + 1)) & (BIT_ULL(op->shift) - 1)))
+		err = ledger_mark(l, op, op->last, NULL, &lack);
 	if (err == -ENOMEM)
-		err = ledger_check_free(l, first + c->marked, last);
-	if (err) {
-		ledger_unmark(l, c, 0, g);
-		ledger_leave_locked(l, c);
-	}
+		err = ledger_check_free(l, op->first + op->marked, op->last);
+	if (err)
+		ledger_unmark(l, op, 0, g);
 	return err;
-}
-
-/* A range that is slots of one node */
-static __always_inline int ledger_claim_slots(struct ledger *l, struct ledger_claim *c,
-					      struct ledger_op *idle, u64 first,
-					      u64 last, unsigned int lvl)
-	__must_hold(&l->lock)
-{
-	const struct ledger_hot *hot = &l->hot[lvl];
-	unsigned int shift = l->level[lvl].shift;
-	u64 size = last - first + 1;
-
-	if (!ledger_take(l, hot->node, lvl, (first - hot->first) >> shift,
-			 (last - hot->first) >> shift, c->shift - shift))
-		return -EEXIST;
-	ledger_enter(l, c, idle, first, last, LEDGER_MAPPING)->counted = size;
-	c->marked = size;
-	l->mapped += size;
-	return 0;
 }
 
 /**
  * ledger_claim_map() - Claim a range in which nothing is mapped.
- * @l: The ledger.
+ * @l: The ledger, locked.
  * @c: The claim, to be ended by ledger_commit_map().
  * @first: First byte.
  * @last: Last byte.
  * @shift: log2 of the size of the first leaves that will be mapped: a hint.
+ * @flags: From taking the lock, which this function drops.
  *
  * Context: Any.
  * Return: 0; -EBUSY if part of the range is claimed; -EEXIST if part of it is
  * mapped.
  */
-static __always_inline int ledger_claim_map(struct ledger *l, struct ledger_claim *c,
-					    u64 first, u64 last, unsigned int shift)
+static noinline int ledger_claim_map(struct ledger *l, struct ledger_claim *c,
+				     u64 first, u64 last, unsigned int shift,
+				     unsigned long flags)
+	__releases(&l->lock)
 {
-	unsigned int lvl = ledger_level(l, shift);
 	struct ledger_garbage g = {};
 	struct ledger_op *idle;
-	unsigned long flags;
 	int err;
 
-	c->first = first;
-	c->shift = shift;
-	spin_lock_irqsave(&l->lock, flags);
 	err = ledger_check_ops(l, first, last, &idle, &g);
-	if (likely(!err)) {
-		if (likely(ledger_find_node(l, first, last, lvl, shift)))
-			err = ledger_claim_slots(l, c, idle, first, last, lvl);
-		else
-			err = ledger_claim_free(l, c, idle, first, last, &g);
+	if (!err) {
+		ledger_enter(l, c, idle, first, last, LEDGER_MAPPING)->shift = shift;
+		err = ledger_claim_free(l, c->op, &g);
+		if (err)
+			ledger_leave_locked(l, c);
 	}
 	spin_unlock_irqrestore(&l->lock, flags);
 	ledger_empty_garbage(l, &g);
 	return err;
 }
 
-static noinline void ledger_commit_map_slow(struct ledger *l, struct ledger_claim *c,
-					    u64 mapped, u64 undone)
+/**
+ * ledger_quick_map() - Claim a range for a few leaves next to the last ones.
+ * @l: The ledger.
+ * @first: First byte.
+ * @last: Last byte.
+ * @shift: log2 of the size of a leaf. The range is a whole number of them.
+ *
+ * Most of all maps can be claimed like this. It does the same as
+ * ledger_claim_map() and nothing is left to be recorded.
+ *
+ * Context: Any.
+ * Return: The operation, to be ended by ledger_leave() with %LEDGER_IDLE if all
+ * has been mapped; or NULL, and then ledger_claim_map() must have a look.
+ */
+static __always_inline struct ledger_op *ledger_quick_map(struct ledger *l, u64 first,
+							  u64 last, unsigned int shift)
+	__must_hold(&l->lock)
+{
+	const struct ledger_level *level = &l->level[ledger_level(l, shift)];
+	struct ledger_op *op = &l->ops[0];
+	unsigned long mask, *bits;
+
+	if (unlikely(!ledger_is_idle(l) || shift != level->shift ||
+		     !ledger_find_word(level, first, last, &bits, &mask)))
+		return NULL;
+	if (unlikely((bits[0] | bits[level->wide]) & mask))
+		return NULL;
+	bits[0] |= mask;
+	l->mapped += last - first + 1;
+	op->marked = last - first + 1;
+	op->shift = shift;
+	op->first = first;
+	op->last = last;
+	op->stage = LEDGER_MAPPING;
+	return op;
+}
+
+static void ledger_commit_map_slow(struct ledger *l, struct ledger_claim *c,
+				   u64 mapped, u64 undone)
 {
 	struct ledger_garbage g = {};
 	unsigned long flags;
 
 	spin_lock_irqsave(&l->lock, flags);
-	ledger_unmark(l, c, mapped, &g);
+	ledger_unmark(l, c->op, mapped, &g);
 	if (undone) {
-		ledger_clear(l, c->first, c->first + undone - 1, &g);
+		ledger_clear(l, c->op->first, c->op->first + undone - 1, &g);
 		l->mapped -= undone;
 	}
 	ledger_leave_locked(l, c);
@@ -1557,86 +1582,161 @@ static noinline void ledger_commit_map_slow(struct ledger *l, struct ledger_clai
  *
  * Context: Any.
  */
-static __always_inline void ledger_commit_map(struct ledger *l, struct ledger_claim *c,
-					      u64 mapped, u64 undone)
+static void ledger_commit_map(struct ledger *l, struct ledger_claim *c,
+			      u64 mapped, u64 undone)
 {
-	if (unlikely(undone || c->marked != mapped) || !ledger_leave(c, LEDGER_IDLE))
+	if (undone || c->op->marked != mapped || c->op == &c->own)
 		ledger_commit_map_slow(l, c, mapped, undone);
+	else
+		ledger_leave(c->op, LEDGER_IDLE);
 }
 
 /* --- unmapping ------------------------------------------------------------ */
 
-/* A range that is not just leaves of one size in one node */
-static noinline int ledger_claim_mixed(struct ledger *l, struct ledger_claim *c,
-				       struct ledger_op *idle, u64 first, u64 last,
-				       unsigned int *lowest, unsigned long *flags)
+/* Leaves of any size. Lets others have the lock if there are many */
+static int ledger_check_all(struct ledger *l, u64 first, u64 last,
+			    unsigned int *lowest, unsigned long *flags)
 	__must_hold(&l->lock)
 {
 	u64 pos = first;
 	int err;
 
 	*lowest = l->levels - 1;
-	/* Once claimed, the range does not change between two looks */
-	ledger_enter(l, c, idle, first, last, LEDGER_UNMAPPING);
+	/* The range is claimed, so it does not change between two looks */
 	while ((err = ledger_check_mapped(l, &pos, last, lowest)) == -EAGAIN)
 		ledger_breathe(l, flags);
-	if (err)
-		ledger_leave_locked(l, c);
 	return err;
+}
+
+/* Are slots of this level, in one node or two, all leaves? */
+static bool ledger_are_leaves(struct ledger *l, u64 first, u64 last, unsigned int lvl)
+	__must_hold(&l->lock)
+{
+	u64 pos, end, mask = ledger_node_mask(l, lvl);
+	struct ledger_node *node;
+
+	if (last - first > mask)
+		return false;
+	for (pos = first; ; pos = end + 1) {
+		end = min(pos | mask, last);
+		node = ledger_find_node(l, pos, lvl);
+		if (!node || !ledger_all_leaves(l, node, lvl, ledger_slot(l, pos, lvl),
+						ledger_slot(l, end, lvl)))
+			return false;
+		if (end == last)
+			return true;
+	}
+}
+
+/* For ledger_finish_word(), if the leaves are all in one word */
+static void ledger_note_word(const struct ledger_level *level, struct ledger_op *op)
+{
+	unsigned long mask, *bits;
+
+	if (ledger_find_word(level, op->first, op->last, &bits, &mask)) {
+		op->bits = bits;
+		op->mask = mask;
+	}
 }
 
 /**
  * ledger_claim_unmap() - Claim one or more consecutive leaves.
- * @l: The ledger.
+ * @l: The ledger, locked.
  * @c: The claim, to be ended by ledger_commit_unmap().
  * @first: First byte.
  * @last: Last byte.
- * @shift: Set to log2 of a size that no leaf of the range is smaller than.
+ * @shift: log2 of a size of which the range is a whole, aligned number. Set to
+ *	that of a size that no leaf of the range is smaller than.
+ * @flags: From taking the lock, which this function drops.
  *
  * Context: Any.
  * Return: 0; -EBUSY if part of the range is claimed; -ENOENT if it has a hole;
  * -ENOTBLK if it covers only part of a leaf. Which of the last two it is where
  * both apply is not specified.
  */
-static __always_inline int ledger_claim_unmap(struct ledger *l, struct ledger_claim *c,
-					      u64 first, u64 last, unsigned int *shift)
+static noinline int ledger_claim_unmap(struct ledger *l, struct ledger_claim *c,
+				       u64 first, u64 last, unsigned int *shift,
+				       unsigned long flags)
+	__releases(&l->lock)
 {
-	unsigned int lvl = ledger_level(l, fls64(last - first)), lowest = lvl, a, b;
-	unsigned int slot = l->level[lvl].shift;
-	struct ledger_node *node = NULL;
+	unsigned int lvl = ledger_level(l, *shift), lowest = lvl;
 	struct ledger_garbage g = {};
-	unsigned long flags, mask = 0;
 	struct ledger_op *idle;
 	int err;
 
-	spin_lock_irqsave(&l->lock, flags);
 	err = ledger_check_ops(l, first, last, &idle, &g);
-	if (unlikely(err))
+	if (err)
 		goto unlock;
-	if (likely(ledger_find_node(l, first, last, lvl, slot))) {
-		node = l->hot[lvl].node;
-		a = (first - l->hot[lvl].first) >> slot;
-		b = (last - l->hot[lvl].first) >> slot;
-	}
-	if (likely(node) && ledger_all_leaves(l, node, lvl, a, b)) {
-		ledger_enter(l, c, idle, first, last, LEDGER_UNMAPPING);
-		if (likely(BIT_WORD(a) == BIT_WORD(b)))
-			mask = ledger_short_mask(a, b);
-	} else {
-		err = ledger_claim_mixed(l, c, idle, first, last, &lowest, &flags);
-	}
-	if (likely(!err)) {
-		c->first = first;
-		c->op->node = node;
-		c->op->mask = mask;
+	ledger_enter(l, c, idle, first, last, LEDGER_UNMAPPING);
+	if (ledger_are_leaves(l, first, last, lvl)) {
 		c->op->lvl = lvl;
+		ledger_note_word(&l->level[lvl], c->op);
+	} else {
+		err = ledger_check_all(l, first, last, &lowest, &flags);
+		/* Slots of one node, some of them with nodes of their own? */
+		if (!err && !((first ^ last) & ~ledger_node_mask(l, lvl)) &&
+		    ledger_find_node(l, first, lvl))
+			c->op->lvl = lvl;
 	}
+	if (err)
+		ledger_leave_locked(l, c);
 unlock:
 	spin_unlock_irqrestore(&l->lock, flags);
 	ledger_empty_garbage(l, &g);
 
 	*shift = l->level[lowest].shift;
 	return err;
+}
+
+/*
+ * Are these slots leaves, and neither end inside one? Says no also where that
+ * takes a look at the next word.
+ */
+static __always_inline bool ledger_word_is_leaves(const struct ledger_level *level,
+						  const unsigned long *bits,
+						  unsigned long mask)
+{
+	if (unlikely(~bits[0] & mask))
+		return false;
+	if (likely(!level->runs))
+		return true;
+	/* The first slot, and the one behind the last */
+	return !(bits[0] & bits[1] & (mask ^ (mask << 1))) && !(mask >> (BITS_PER_LONG - 1));
+}
+
+/**
+ * ledger_quick_unmap() - Claim a few leaves next to those used last.
+ * @l: The ledger.
+ * @first: First byte.
+ * @last: Last byte.
+ * @shift: log2 of a size of which the range is a whole, aligned number.
+ *
+ * As ledger_quick_map() is for maps.
+ *
+ * Context: Any.
+ * Return: The operation, to be ended by ledger_leave() with %LEDGER_UNMAPPED if
+ * all has been unmapped; or NULL, and then ledger_claim_unmap() must have a look.
+ */
+static __always_inline struct ledger_op *ledger_quick_unmap(struct ledger *l, u64 first,
+							    u64 last, unsigned int shift)
+	__must_hold(&l->lock)
+{
+	unsigned int lvl = ledger_level(l, shift);
+	const struct ledger_level *level = &l->level[lvl];
+	struct ledger_op *op = &l->ops[0];
+	unsigned long mask, *bits;
+
+	if (unlikely(!ledger_is_idle(l) ||
+		     !ledger_find_word(level, first, last, &bits, &mask) ||
+		     !ledger_word_is_leaves(level, bits, mask)))
+		return NULL;
+	op->bits = bits;
+	op->mask = mask;
+	op->lvl = lvl;
+	op->first = first;
+	op->last = last;
+	op->stage = LEDGER_UNMAPPING;
+	return op;
 }
 
 /**
@@ -1668,23 +1768,21 @@ static int ledger_claim_present(struct ledger *l, struct ledger_claim *c,
 	    leaf_last > last)
 		err = -ENOTBLK;
 	if (!err)
-		ledger_enter(l, c, idle, first, last, LEDGER_UNMAPPING)->node = NULL;
-	c->first = first;
+		ledger_enter(l, c, idle, first, last, LEDGER_UNMAPPING);
 	spin_unlock_irqrestore(&l->lock, flags);
 	ledger_empty_garbage(l, &g);
 	return err;
 }
 
-static noinline void ledger_commit_unmap_slow(struct ledger *l,
-					      struct ledger_claim *c,
-					      u64 size, u64 unmapped)
+static void ledger_commit_unmap_slow(struct ledger *l, struct ledger_claim *c,
+				     u64 size, u64 unmapped)
 {
 	struct ledger_garbage g = {};
 	unsigned long flags;
 
 	spin_lock_irqsave(&l->lock, flags);
 	if (unmapped) {
-		ledger_clear(l, c->first, c->first + size - 1, &g);
+		ledger_clear(l, c->op->first, c->op->first + size - 1, &g);
 		l->mapped -= unmapped;
 	}
 	ledger_leave_locked(l, c);
@@ -1702,14 +1800,16 @@ static noinline void ledger_commit_unmap_slow(struct ledger *l,
  *
  * Context: Any.
  */
-static inline void ledger_commit_unmap(struct ledger *l, struct ledger_claim *c,
-				       u64 size, u64 unmapped)
+static void ledger_commit_unmap(struct ledger *l, struct ledger_claim *c,
+				u64 size, u64 unmapped)
 {
 	struct ledger_op *op = c->op;
 
-	if (unlikely(!op->node || unmapped != op->last - op->first + 1) ||
-	    !ledger_leave(c, LEDGER_UNMAPPED))
+	if (op->lvl == LEDGER_MAX_LEVELS || unmapped != op->last - op->first + 1 ||
+	    op == &c->own)
 		ledger_commit_unmap_slow(l, c, size, unmapped);
+	else
+		ledger_leave(op, LEDGER_UNMAPPED);
 }
 
 /* --- questions ------------------------------------------------------------ */
@@ -1826,7 +1926,7 @@ static u64 ledger_mapped(struct ledger *l)
 	mapped = l->mapped;
 	while ((op = ledger_next_op(l, op)))
 		if (READ_ONCE(op->stage) == LEDGER_MAPPING)
-			mapped -= op->counted;
+			mapped -= op->marked;
 	spin_unlock_irqrestore(&l->lock, flags);
 	ledger_empty_garbage(l, &g);
 	return mapped;

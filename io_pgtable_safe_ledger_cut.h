@@ -51,12 +51,11 @@ static int ledger_claim_cut(struct ledger *l, struct ledger_claim *c, u64 first,
 		err = ledger_find_leaf(l, last, &ends[1].first, &ends[1].last);
 	if (!err)
 		err = ledger_check_ops(l, ends[0].first, ends[1].last, &idle, &g);
-	if (!err)
-		err = ledger_claim_mixed(l, c, idle, ends[0].first, ends[1].last,
-					 &lowest, &flags);
 	if (!err) {
-		c->first = ends[0].first;
-		c->op->node = NULL;
+		ledger_enter(l, c, idle, ends[0].first, ends[1].last, LEDGER_UNMAPPING);
+		err = ledger_check_all(l, ends[0].first, ends[1].last, &lowest, &flags);
+		if (err)
+			ledger_leave_locked(l, c);
 	}
 	spin_unlock_irqrestore(&l->lock, flags);
 	ledger_empty_garbage(l, &g);
@@ -182,7 +181,7 @@ static void ledger_replace_leaf(struct ledger *l, const struct ledger_leaf *leaf
 	unsigned int lvl = ledger_level_of_leaf(l, leaf), w, wide = l->level[lvl].wide;
 	unsigned int a = ledger_slot(l, leaf->first, lvl);
 	unsigned int b = ledger_slot(l, leaf->last, lvl);
-	struct ledger_node *node = ledger_descend(l, leaf->first, lvl);
+	struct ledger_node *node = ledger_find_node(l, leaf->first, lvl);
 
 	ledger_reset(l, node, lvl, a, b, g);
 	for (w = BIT_WORD(a); w <= BIT_WORD(b); w++) {
@@ -213,7 +212,7 @@ static bool ledger_is_alone(struct ledger *l, const struct ledger_claim *c,
 	while ((op = ledger_next_op(l, op)))
 		if (op != c->op && READ_ONCE(op->stage) != LEDGER_IDLE)
 			return false;
-	return l->mapped == c->op->counted;
+	return l->mapped == c->op->marked;
 }
 
 #endif /* _IO_PGTABLE_SAFE_LEDGER_CUT_H */

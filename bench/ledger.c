@@ -44,13 +44,22 @@ static __always_inline int ledger_alone_map(struct bench_table *t,
 {
 	struct ledger_claim claim __uninitialized;
 	u64 last = iova + b->size - 1;
+	struct ledger *l = t->ledger;
+	unsigned long flags;
 	int err;
 
-	err = ledger_claim_map(t->ledger, &claim, iova, last, b->shift);
-	if (unlikely(err))
+	spin_lock_irqsave(&l->lock, flags);
+	claim.op = ledger_quick_map(l, iova, last, b->shift);
+	if (likely(claim.op)) {
+		spin_unlock_irqrestore(&l->lock, flags);
+		ledger_leave(claim.op, LEDGER_IDLE);
+		return 0;
+	}
+	err = ledger_claim_map(l, &claim, iova, last, b->shift, flags);
+	if (err)
 		return err;
-	err = ledger_window(t->ledger, &claim, iova, last, b->shift, b->gfp);
-	ledger_commit_map(t->ledger, &claim, err ? 0 : b->size, 0);
+	err = ledger_window(l, &claim, iova, last, b->shift, b->gfp);
+	ledger_commit_map(l, &claim, err ? 0 : b->size, 0);
 	return err;
 }
 
@@ -60,14 +69,23 @@ static __always_inline int ledger_alone_unmap(struct bench_table *t,
 					      const struct bench_batch *b, u64 iova)
 {
 	struct ledger_claim claim __uninitialized;
-	unsigned int shift;
+	u64 last = iova + b->size - 1;
+	unsigned int shift = b->shift;
+	struct ledger *l = t->ledger;
+	unsigned long flags;
 	int err;
 
-	err = ledger_claim_unmap(t->ledger, &claim, iova, iova + b->size - 1, &shift);
-	if (unlikely(err))
-		return err;
-	ledger_commit_unmap(t->ledger, &claim, b->size, b->size);
-	return 0;
+	spin_lock_irqsave(&l->lock, flags);
+	claim.op = ledger_quick_unmap(l, iova, last, shift);
+	if (likely(claim.op)) {
+		spin_unlock_irqrestore(&l->lock, flags);
+		ledger_leave(claim.op, LEDGER_UNMAPPED);
+		return 0;
+	}
+	err = ledger_claim_unmap(l, &claim, iova, last, &shift, flags);
+	if (!err)
+		ledger_commit_unmap(l, &claim, b->size, b->size);
+	return err;
 }
 
 BENCH_BATCH(ledger_alone_unmap)

@@ -544,6 +544,45 @@ static int expect_claim_map(struct model *m, u64 first, u64 last)
 	return model_any(m, first, last) ? -EEXIST : 0;
 }
 
+/* Is the range a whole number of aligned pages of this size? */
+static bool is_whole(u64 first, u64 last, unsigned int shift)
+{
+	return !((first | (last + 1)) & (BIT_ULL(shift) - 1));
+}
+
+static int claim_map(struct model *m, struct ledger_claim *c, u64 first, u64 last,
+		     unsigned int shift)
+{
+	struct ledger *l = &m->ledger;
+	unsigned long flags;
+
+	spin_lock_irqsave(&l->lock, flags);
+	c->op = is_whole(first, last, shift) ? ledger_quick_map(l, first, last, shift) : NULL;
+	if (!c->op)
+		return ledger_claim_map(l, c, first, last, shift, flags);
+	spin_unlock_irqrestore(&l->lock, flags);
+	return 0;
+}
+
+/* As pages that it can be a whole number of: the largest, or the smallest. */
+static int claim_unmap(struct model *m, struct ledger_claim *c, u64 first, u64 last,
+		       unsigned int *shift)
+{
+	struct ledger *l = &m->ledger;
+	unsigned long flags;
+
+	*shift = one_in(m, 2) ? __fls(m->pgsizes) : m->granule;
+	while (!(m->pgsizes & BIT(*shift)) || !is_whole(first, last, *shift))
+		--*shift;
+	spin_lock_irqsave(&l->lock, flags);
+	c->op = ledger_quick_unmap(l, first, last, *shift);
+	if (!c->op)
+		return ledger_claim_unmap(l, c, first, last, shift, flags);
+	spin_unlock_irqrestore(&l->lock, flags);
+	*shift = l->level[c->op->lvl].shift;
+	return 0;
+}
+
 static void begin_map(struct model *m, struct model_claim *mc)
 {
 	unsigned int hint = rnd_shift(m, 0, m->top);
@@ -552,7 +591,7 @@ static void begin_map(struct model *m, struct model_claim *mc)
 
 	rnd_range(m, &first, &last);
 	expected = expect_claim_map(m, first, last);
-	err = ledger_claim_map(&m->ledger, &mc->claim, first, last, hint);
+	err = claim_map(m, &mc->claim, first, last, hint);
 	MODEL_ASSERT(m, err, expected);
 	if (err)
 		return;
@@ -693,7 +732,7 @@ static void begin_unmap(struct model *m, struct model_claim *mc)
 	int err;
 
 	rnd_leaves(m, &first, &last);
-	err = ledger_claim_unmap(&m->ledger, &mc->claim, first, last, &shift);
+	err = claim_unmap(m, &mc->claim, first, last, &shift);
 	check_claim_unmap(m, first, last, err);
 	if (err)
 		return;
@@ -887,8 +926,7 @@ static void unmap_all(struct model *m)
 		if (m->leaves[i + n - 1].last - first == U64_MAX)
 			n = 1;
 		size = model_remove(m, i, n);
-		MODEL_ASSERT(m, ledger_claim_unmap(&m->ledger, &c, first,
-						   first + size - 1, &shift), 0);
+		MODEL_ASSERT(m, claim_unmap(m, &c, first, first + size - 1, &shift), 0);
 		ledger_commit_unmap(&m->ledger, &c, size, size);
 	}
 }
@@ -1038,7 +1076,7 @@ static void map_leaves(struct kunit *test, u64 first, u64 size,
 	struct ledger_claim c;
 	u64 last = first + size - 1;
 
-	KUNIT_ASSERT_EQ(test, ledger_claim_map(&m->ledger, &c, first, last, shift), 0);
+	KUNIT_ASSERT_EQ(test, claim_map(m, &c, first, last, shift), 0);
 	KUNIT_ASSERT_EQ(test, ledger_window(&m->ledger, &c, first, last, shift,
 					    GFP_KERNEL), 0);
 	ledger_commit_map(&m->ledger, &c, size, 0);
@@ -1050,7 +1088,7 @@ static int try_claim_map(struct kunit *test, u64 first, u64 size)
 	struct ledger_claim c;
 	int err;
 
-	err = ledger_claim_map(&m->ledger, &c, first, first + size - 1, m->granule);
+	err = claim_map(m, &c, first, first + size - 1, m->granule);
 	if (!err)
 		ledger_commit_map(&m->ledger, &c, 0, 0);
 	return err;
@@ -1063,7 +1101,7 @@ static int try_claim_unmap(struct kunit *test, u64 first, u64 size)
 	unsigned int shift;
 	int err;
 
-	err = ledger_claim_unmap(&m->ledger, &c, first, first + size - 1, &shift);
+	err = claim_unmap(m, &c, first, first + size - 1, &shift);
 	if (!err)
 		ledger_commit_unmap(&m->ledger, &c, 0, 0);
 	return err;
@@ -1087,8 +1125,7 @@ static void unmap_leaves(struct kunit *test, u64 first, u64 size)
 	struct ledger_claim c;
 	unsigned int shift;
 
-	KUNIT_ASSERT_EQ(test, ledger_claim_unmap(&m->ledger, &c, first,
-						 first + size - 1, &shift), 0);
+	KUNIT_ASSERT_EQ(test, claim_unmap(m, &c, first, first + size - 1, &shift), 0);
 	ledger_commit_unmap(&m->ledger, &c, size, size);
 }
 
@@ -1162,8 +1199,7 @@ static void fail_each_allocation(struct kunit *test, u64 first, u64 last,
 
 	for (n = 1; err; n++) {
 		live = live_objects(&m->ledger);
-		KUNIT_ASSERT_EQ(test, ledger_claim_map(&m->ledger, &c, first, last,
-						       m->granule), 0);
+		KUNIT_ASSERT_EQ(test, claim_map(m, &c, first, last, m->granule), 0);
 		memory.failed = false;
 		memory.fail = n;
 		err = ledger_window(&m->ledger, &c, first, last, shift, GFP_KERNEL);
@@ -1208,8 +1244,8 @@ static void a_window_can_be_tried_again(struct kunit *test)
 	unsigned int n;
 
 	/* What was noted before the failure must not be forgotten. */
-	KUNIT_ASSERT_EQ(test, ledger_claim_map(l, &c, leaves[0].first,
-					       leaves[1].last, 12), 0);
+	KUNIT_ASSERT_EQ(test, claim_map(test->priv, &c, leaves[0].first,
+					leaves[1].last, 12), 0);
 	KUNIT_ASSERT_EQ(test, ledger_window(l, &c, leaves[0].first,
 					    leaves[0].last, 12, GFP_KERNEL), 0);
 	for (n = 0; n < 3; n++) {
@@ -1232,7 +1268,7 @@ static void a_node_outlives_the_last_leaf_while_a_claim_needs_it(struct kunit *t
 	const struct model_leaf leaf = { 0, SZ_4K - 1 };
 	struct ledger_claim c;
 
-	KUNIT_ASSERT_EQ(test, ledger_claim_map(l, &c, 0, SZ_4K - 1, 12), 0);
+	KUNIT_ASSERT_EQ(test, claim_map(test->priv, &c, 0, SZ_4K - 1, 12), 0);
 	KUNIT_ASSERT_EQ(test, ledger_window(l, &c, 0, SZ_4K - 1, 12, GFP_KERNEL), 0);
 	/* Another thread comes and goes in the same node. */
 	map_leaves(test, SZ_4K, SZ_4K, 12);
@@ -1250,7 +1286,7 @@ static void a_claim_that_maps_nothing_leaves_no_node(struct kunit *test)
 	struct ledger *l = open_named(test, "lpae-4k");
 	struct ledger_claim c;
 
-	KUNIT_ASSERT_EQ(test, ledger_claim_map(l, &c, 0, SZ_4M - 1, 12), 0);
+	KUNIT_ASSERT_EQ(test, claim_map(test->priv, &c, 0, SZ_4M - 1, 12), 0);
 	KUNIT_ASSERT_EQ(test, ledger_window(l, &c, 0, SZ_4M - 1, 12, GFP_KERNEL), 0);
 	KUNIT_EXPECT_GT(test, live_objects(l), 1);
 	ledger_commit_map(l, &c, 0, 0);
@@ -1262,7 +1298,7 @@ static void claims_exclude_each_other_across_levels(struct kunit *test)
 	struct ledger *l = open_named(test, "lpae-4k");
 	struct ledger_claim page, block;
 
-	KUNIT_ASSERT_EQ(test, ledger_claim_map(l, &page, SZ_2M, SZ_2M + SZ_4K - 1, 12), 0);
+	KUNIT_ASSERT_EQ(test, claim_map(test->priv, &page, SZ_2M, SZ_2M + SZ_4K - 1, 12), 0);
 	KUNIT_EXPECT_EQ(test, try_claim_map(test, SZ_2M, SZ_2M), -EBUSY);
 	KUNIT_EXPECT_EQ(test, try_claim_map(test, 0, SZ_1G), -EBUSY);
 	KUNIT_EXPECT_EQ(test, try_claim_unmap(test, 0, SZ_4M), -EBUSY);
@@ -1271,7 +1307,7 @@ static void claims_exclude_each_other_across_levels(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, try_claim_map(test, 0, SZ_2M), 0);
 	ledger_commit_map(l, &page, 0, 0);
 
-	KUNIT_ASSERT_EQ(test, ledger_claim_map(l, &block, 0, SZ_2M - 1, 21), 0);
+	KUNIT_ASSERT_EQ(test, claim_map(test->priv, &block, 0, SZ_2M - 1, 21), 0);
 	KUNIT_EXPECT_EQ(test, try_claim_map(test, SZ_4K, SZ_4K), -EBUSY);
 	KUNIT_EXPECT_EQ(test, try_claim_map(test, SZ_2M, SZ_4K), 0);
 	ledger_commit_map(l, &block, 0, 0);
@@ -1287,8 +1323,8 @@ static void claims_that_found_no_room_stay_claimed(struct kunit *test)
 
 	map_leaves(test, 0, (LEDGER_OPS + 1) * SZ_4K, 12);
 	for (i = 0, pos = 0; i <= LEDGER_OPS; i++, pos += SZ_4K)
-		KUNIT_ASSERT_EQ(test, ledger_claim_unmap(l, &c[i], pos, pos + SZ_4K - 1,
-							 &shift), 0);
+		KUNIT_ASSERT_EQ(test, claim_unmap(test->priv, &c[i], pos,
+						  pos + SZ_4K - 1, &shift), 0);
 	for (i = 0; i < LEDGER_OPS; i++)
 		ledger_commit_unmap(l, &c[i], SZ_4K, SZ_4K);
 
@@ -1380,7 +1416,7 @@ static void what_is_being_mapped_does_not_count(struct kunit *test)
 	u64 first, last;
 
 	map_leaves(test, 0, SZ_4K, 12);
-	KUNIT_ASSERT_EQ(test, ledger_claim_map(l, &c, SZ_2M, SZ_4M + SZ_4K - 1, 21), 0);
+	KUNIT_ASSERT_EQ(test, claim_map(test->priv, &c, SZ_2M, SZ_4M + SZ_4K - 1, 21), 0);
 	KUNIT_ASSERT_EQ(test, ledger_window(l, &c, SZ_2M, SZ_4M - 1, 21, GFP_KERNEL), 0);
 	KUNIT_ASSERT_EQ(test, ledger_window(l, &c, SZ_4M, SZ_4M + SZ_4K - 1, 12,
 					    GFP_KERNEL), 0);
