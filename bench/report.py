@@ -15,6 +15,7 @@ import statistics
 import sys
 
 PERCENTILES = ("min", "p10", "p25", "median", "p75", "p90")
+MAP_OPS = ("map", "unmap")
 PAGES, SG, ALONE = "map_pages", "map_sgtable", "ledger alone"
 RANDOM = "random 1 x 4K, {} live"
 
@@ -161,7 +162,7 @@ def targets(cases, memory):
         for op, limit in limits.items():
             yield case, op, limit, ratio_of(cases, case, variant, op)
     for case, variant, other in CEILINGS:
-        for op in ("map", "unmap"):
+        for op in MAP_OPS:
             yield (f"{case}, at most {other}", op, ratio_of(cases, case, other, op),
                    ratio_of(cases, case, variant, op))
     for low, high in GROWTH:
@@ -314,7 +315,7 @@ def rst_table(title, header, rows):
 
 def pair(rows, case, variant, value):
     """map / unmap of a variant, if it was measured"""
-    found = [find(rows, case, variant, op) for op in ("map", "unmap")]
+    found = [find(rows, case, variant, op) for op in MAP_OPS]
     return " / ".join(value(row) for row in found) if all(found) else "-"
 
 
@@ -326,19 +327,17 @@ def rst_cases(result, first, variants):
     def ratio(row):
         return f"{row['ratio']['median']:.2f}"
 
-    def insns(row):
-        return str(row["insns"])
-
     for case in dict.fromkeys(row["case"] for row in result["cases"]):
         if find(result["cases"], case, first, "map"):
             yield ([case, pair(result["cases"], case, first, ns)] +
-                   [pair(result["cases"], case, v, ratio) for v in variants] +
-                   [pair(result["instructions"], case, v, insns) for v in (first, variants[0])])
+                   [pair(result["cases"], case, v, ratio) for v in variants])
 
 
 def rst(args):
     with open(args.out, encoding="utf-8") as f:
         result = json.load(f)
+    if not result["cases"] or not result["instructions"]:
+        sys.exit("error: that was not a complete run: run make bench")
     print(f"{result['host']}, Linux {result['kernel']} in User Mode Linux, CPUs: "
           f"{result['cpus']}, boots: {result['boots']}, {result['date']}; instructions on arm64, "
           f"Linux {result['icount_kernel']} ({result['lock_insns']} instructions to lock and "
@@ -348,14 +347,13 @@ def rst(args):
               [[t["case"], t["op"], f"{t['target']:.2f}", f"{t['measured']:.2f}",
                 "met" if t["met"] else "**missed**"] for t in result["targets"]])
     rst_table("Times the raw ops, map / unmap",
-              ["case", "raw, ns", PAGES, "map", "iommu_map", "generic_pt", ALONE,
-               "raw, instructions", "checked"],
+              ["case", "raw, ns", PAGES, "map", "iommu_map", "generic_pt", ALONE],
               rst_cases(result, "raw", (PAGES, "map", "iommu_map", "generic_pt", ALONE)))
     rst_table("Times a loop like panthor's, map / unmap",
-              ["case", "loop, ns", SG, "loop, instructions", "checked"],
+              ["case", "loop, ns", SG],
               rst_cases(result, "panthor's loop", (SG,)))
     rst_table("Times a loop around the raw ops, map / unmap",
-              ["case", "loop, ns", "map_repeat", "loop, instructions", "checked"],
+              ["case", "loop, ns", "map_repeat"],
               rst_cases(result, "raw loop", ("map_repeat",)))
     rst_instructions(result)
     rst_table("Memory of the ledger", ["", "page table, KiB", "ledger, KiB", "percent"],
@@ -364,19 +362,26 @@ def rst(args):
 
 
 def rst_instructions(result):
-    """How many of the instructions of a checked call are claim and commit."""
-    rows = result["instructions"]
-    table_ = []
+    """Instructions of each call, and how many of those of a checked one are the ledger's."""
+    rows, table_ = result["instructions"], []
+
+    def insns(row):
+        return str(row["insns"])
+
     for case, variant, m, u in by_variant(rows):
-        if variant != ALONE:
+        checked = next((v for v in (PAGES, SG, "map_repeat") if find(rows, case, v, "map")), None)
+        if find(rows, case, variant, "map") is not next(r for r in rows if r["case"] == case):
             continue
-        safe = [find(rows, case, PAGES, op)["insns"] for op in ("map", "unmap")]
-        share = [f"{100 * row['insns'] / total:.0f} %" for row, total in zip((m, u), safe)]
-        table_.append([case, f"{safe[0]} / {safe[1]}", f"{m['insns']} / {u['insns']}",
-                       " / ".join(share),
-                       pair(rows, case, "iommu_map", lambda row: str(row["insns"]))])
-    rst_table("Instructions of a checked call, and of claim and commit in it, map / unmap",
-              ["case", "checked", "claim and commit", "share", "iommu_map"], table_)
+        alone = [find(rows, case, ALONE, op) for op in MAP_OPS]
+        total = [find(rows, case, checked, op) for op in MAP_OPS]
+        share = " / ".join(f"{100 * a['insns'] / t['insns']:.0f} %"
+                           for a, t in zip(alone, total)) if all(alone) else "-"
+        table_.append([case, f"{m['insns']} / {u['insns']}", pair(rows, case, checked, insns),
+                       pair(rows, case, "iommu_map", insns), pair(rows, case, ALONE, insns),
+                       share])
+    rst_table("Instructions, map / unmap",
+              ["case", "raw, or the loop", "checked", "iommu_map", "claim and commit alone",
+               "share in checked"], table_)
 
 
 def main():
