@@ -1,0 +1,286 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What the scripts share that build for a distribution's stock arm64 kernel and
+# boot it in an emulator. Sourced after lib.sh; begin with arm64_setup VERSION.
+
+CROSS=aarch64-linux-gnu-
+HOST_ARCH=$(dpkg --print-architecture)
+
+# --- packages ---------------------------------------------------------------
+
+suites_of() {
+	case $1 in
+	6.1|6.12) echo bookworm bookworm-security ;;
+	7.3) echo trixie trixie-security trixie-backports ;;
+	*) die "no arm64 kernel $1 here: choose 6.1, 6.12 or 7.3" ;;
+	esac
+}
+
+# The release part of the newest kernel's package names, as 6.12.1+deb12.
+newest_release() {
+	with_lock "apt-${SUITES// /+}_arm64" apt_update "$SUITES" arm64 || return 1
+	apt_private "$SUITES" arm64 apt-cache search --names-only \
+		"^linux-headers-${VERSION/./\\.}\\.[0-9]+[^ ]*-arm64\$" |
+		sed 's/^linux-headers-\(.*\)-arm64 .*/\1/' | grep -vE -- '-(rt|cloud)$' |
+		sort -V | tail -n 1
+}
+
+kernel_packages() {
+	case $VERSION in
+	7.3) echo "linux-binary-$1-arm64" "linux-modules-$1-arm64" ;;
+	*) echo "linux-image-$1-arm64-unsigned" ;;
+	esac
+	echo "linux-headers-$1-arm64" "linux-headers-$1-common" busybox-static
+}
+
+# Do the build tools of this kernel's release run here? Otherwise they are run
+# in a tree of the release they are from, with the compiler of that release.
+needs_own_tools() { [ "$VERSION" = 7.3 ]; }
+
+fetch_packages() {
+	local release=$1 dir=$2 pkg kbuild
+	for pkg in $(kernel_packages "$release"); do
+		fetch_deb "$pkg" "$SUITES" arm64 "$dir" || return 1
+	done
+	# The headers need it as a program of the machine that builds.
+	kbuild=$(dpkg-deb -f "$dir/linux-headers-$release-arm64"_*.deb Depends |
+		grep -o 'linux-kbuild-[^ ,]*')
+	if needs_own_tools; then
+		fetch_tools "$kbuild" "$dir"
+	else
+		fetch_deb "$kbuild" "$SUITES" "$HOST_ARCH" "$dir"
+	fi
+}
+
+# A compiler, make and what they need, with all their libraries.
+fetch_tools() {
+	local kbuild=$1 dir=$2
+	local archives=$CACHE/apt/${SUITES// /+}_$HOST_ARCH/cache/archives
+
+	with_lock "apt-${SUITES// /+}_$HOST_ARCH" apt_update "$SUITES" "$HOST_ARCH" || return 1
+	rm -f "$archives"/*.deb
+	apt_private "$SUITES" "$HOST_ARCH" apt-get -y --download-only --no-install-recommends \
+		install make dash coreutils sed grep mawk findutils \
+		gcc-14-aarch64-linux-gnu "$kbuild" || return 1
+	mv "$archives"/*.deb "$dir/"
+}
+
+unpack_packages() {
+	local dir=$1 root=$2 deb name
+	# What base-files would make: everything lives in /usr.
+	mkdir -p "$root"/usr/{bin,sbin,lib,lib64} "$root"/{dev,tmp,build}
+	for name in bin sbin lib lib64; do
+		ln -s "usr/$name" "$root/$name"
+	done
+	for deb in "$dir"/*.deb; do
+		# Through tar, which follows links like /lib; dpkg-deb -x would too,
+		# but replaces them where a package has a directory of the name.
+		dpkg-deb --fsys-tarfile "$deb" |
+			tar -x -C "$root" --no-same-owner --keep-directory-symlink \
+				--exclude=./usr/share --exclude=./usr/lib/debug || return 1
+	done
+	[ -e "$root/usr/bin/awk" ] || [ ! -e "$root/usr/bin/mawk" ] || ln -s mawk "$root/usr/bin/awk"
+	[ -e "$root/usr/bin/sh" ] || [ ! -e "$root/usr/bin/dash" ] || ln -s dash "$root/usr/bin/sh"
+}
+
+# The headers' Makefile names the other part of the headers by its place on an
+# installed system.
+relocate_headers() {
+	local root=$1 release=$2
+	needs_own_tools ||
+		sed -i "s|/usr/src/|$ROOT/usr/src/|" "$root/usr/src/linux-headers-$release-arm64/Makefile"
+}
+
+fetch() {
+	local release work
+
+	[ ! -d "$ROOT" ] || return 0 # another run was faster
+	mkdir -p "$TOP"
+	rm -rf "$TOP"/.unpack.*
+	need_space "$TOP" 1500 "an arm64 kernel"
+	work=$(mktemp -d "$TOP/.unpack.XXXXXX")
+	release=$(newest_release)
+	[ -n "$release" ] || die "the package mirror has no arm64 kernel $VERSION in: $SUITES"
+
+	step "fetch the arm64 kernel $release" "$KLOGS/fetch.log" \
+		fetch_packages "$release" "$work/deb" || return 1
+	step "unpack the arm64 kernel $release" "$KLOGS/unpack.log" \
+		unpack_packages "$work/deb" "$work/root" || return 1
+	relocate_headers "$work/root" "$release" || return 1
+	echo "$release" >"$work/root/release"
+	# The rename is what makes the tree exist: an interrupted run leaves none.
+	mv "$work/root" "$ROOT"
+	rm -rf "$work"
+}
+
+# --- build ------------------------------------------------------------------
+
+# A shell's command line in the tree that has this kernel's own tools.
+in_root() {
+	local -a as_root=()
+	[ "$(id -u)" = 0 ] || as_root=(unshare --user --map-root-user)
+	"${as_root[@]}" /usr/sbin/chroot "$ROOT" /usr/bin/env -i PATH=/usr/bin /bin/sh -c "$1"
+}
+
+# A kernel whose tools can't run here is skipped, with the reason.
+tools_run() {
+	! needs_own_tools || in_root true >/dev/null 2>&1 || {
+		say " - Linux $VERSION on arm64: skipped, its tools need root or user namespaces"
+		return 1
+	}
+}
+
+# A file or directory as the kernel's build tools see it.
+seen_path() {
+	if needs_own_tools; then
+		echo "${1#"$ROOT"}"
+	else
+		echo "$1"
+	fi
+}
+
+# Where a directory must be for them to see it.
+build_top() {
+	if needs_own_tools; then
+		echo "$ROOT"
+	else
+		echo "$TOP"
+	fi
+}
+
+# kbuild DIR ARGUMENT...: make for this kernel what is in DIR, below build_top.
+kbuild() {
+	local headers=/usr/src/linux-headers-$RELEASE-arm64 dir
+	dir=$(seen_path "$1")
+	shift
+	local -a args=(M="$dir" ARCH=arm64 "CROSS_COMPILE=$CROSS" "-j$JOBS"
+		CONFIG_DEBUG_INFO_BTF_MODULES= "$@")
+
+	if needs_own_tools; then
+		in_root "make -C $headers CC=${CROSS}gcc-14 ${args[*]@Q}"
+	else
+		make -C "$ROOT$headers" CC="${CROSS}gcc" "${args[@]}"
+	fi
+}
+
+build_modules() {
+	kbuild "$BUILD" CONFIG_IO_PGTABLE_SAFE=m CONFIG_IO_PGTABLE_SAFE_SAMPLE=m \
+		CONFIG_IO_PGTABLE_SAFE_JUDGE=m modules
+}
+
+build() {
+	stage "$BUILD" || return 1
+	step "build the modules for arm64, Linux $RELEASE" "$KLOGS/build.log" \
+		build_modules
+}
+
+# --- boot -------------------------------------------------------------------
+
+# Names of the modules that a module needs, from the module itself.
+module_needs() { tr '\0' '\n' <"$1" | sed -n 's/^depends=//p' | tr ',' '\n'; }
+
+# add_module NAME DIR: unpack a module of the kernel, after those it needs.
+# Names in the modules themselves have _ where the files may have -.
+add_module() {
+	local name=$1 dir=$2 file need
+
+	file=$(find "$ROOT/usr/lib/modules/" -name "${name//_/[-_]}.ko*" | head -n 1)
+	[ -n "$file" ] || return 0
+	[ ! -e "$dir/$name.ko" ] || return 0
+	case $file in
+	*.xz) xz -dc "$file" >"$dir/$name.ko" ;;
+	*) cp "$file" "$dir/$name.ko" ;;
+	esac
+	for need in $(module_needs "$dir/$name.ko"); do
+		add_module "$need" "$dir"
+	done
+	echo "$name.ko" >>"$dir/order"
+}
+
+# make_initramfs INIT MODULES: an initramfs in $TOP/initramfs.gz whose init is the
+# script INIT. It has the GPU drivers of the kernel, with what they need, in /gpu, and the
+# function or program MODULES puts the rest into the directory it is given.
+make_initramfs() {
+	local root=$TOP/initramfs tool
+
+	rm -rf "$root"
+	mkdir -p "$root"/{bin,dev,proc,sys,tmp,gpu}
+	cp -L "$ROOT/bin/busybox" "$root/bin/"
+	for tool in sh mount cat cut dmesg grep insmod poweroff printf rmmod sed sort test tr uname; do
+		ln -s busybox "$root/bin/$tool"
+	done
+	install -m 755 "$1" "$root/init"
+	: >"$root/gpu/order"
+	add_module panfrost "$root/gpu"
+	add_module panthor "$root/gpu"
+	shift
+	"$@" "$root" || return 1
+	(cd "$root" && find . | cpio --quiet -o -H newc -R 0:0) | gzip -1 >"$TOP/initramfs.gz"
+}
+
+# Newer packages have it beside the modules.
+kernel_image() {
+	find "$ROOT/boot" "$ROOT/usr/lib/modules" -name 'vmlinuz*' -type f 2>/dev/null | head -n 1
+}
+
+# boot LOG CPU INIT MODULES: boot into what make_initramfs makes of the last two,
+# which ends by saying "judged: end". The SMMU's own driver is kept off.
+boot() {
+	local log=$1 cpu=$2 rc=0
+	local options="console=ttyAMA0 panic=-1 oops=panic printk.devkmsg=on"
+
+	shift 2
+	options+=" initcall_blacklist=arm_smmu_driver_init"
+	make_initramfs "$@" || return 1
+	timeout -k 5 "${JUDGE_TIMEOUT:-600}" qemu-system-aarch64 \
+		-M virt,gic-version=3,virtualization=on,iommu=smmuv3 -cpu "$cpu" \
+		-m 512 -nic none -device edu,dma_mask=0xffffffffffffffff \
+		-nographic -no-reboot -kernel "$(kernel_image)" \
+		-initrd "$TOP/initramfs.gz" -append "$options" </dev/null 2>&1 |
+		tr -d '\r' | tee "$log" || rc=$?
+	grep -aq 'judged: end$' "$log" || { echo "error: the kernel did not get to the end (status $rc)"; return 1; }
+}
+
+# --- results ----------------------------------------------------------------
+
+# Each KTAP document of a console log into a file of its own.
+split_documents() {
+	rm -f "$2".*
+	awk -v prefix="$2" '/^(\[ *[0-9.]+\] )?KTAP version 1$/ { n++ }
+		n { print >(prefix "." n) }' "$1"
+}
+
+# parse LOG DOCUMENTS: read the log with kunit.py; it must hold that many.
+parse() {
+	local log=$1 expected=$2 kunit=$3 n=0 rc=0 doc
+
+	split_documents "$log" "$log.ktap"
+	for doc in "$log".ktap.[0-9]; do
+		[ -e "$doc" ] || continue
+		n=$((n + 1))
+		PYTHONDONTWRITEBYTECODE=1 "$PYTHON" "$kunit" parse --json="$doc.json" "$doc" || rc=1
+	done
+	[ "$n" = "$expected" ] || { echo "error: $n results of $expected"; rc=1; }
+	return "$rc"
+}
+
+# --- setup ------------------------------------------------------------------
+
+# arm64_setup VERSION: fetches kernel, headers and toolchain if need be.
+arm64_setup() {
+	local tool
+	VERSION=$1
+	SUITES=$(suites_of "$VERSION")
+	TOP=$CACHE/arm64/$VERSION
+	ROOT=$TOP/root
+	KLOGS=$LOGS/$VERSION/arm64
+
+	for tool in qemu-system-aarch64 "${CROSS}gcc" cpio; do
+		command -v "$tool" >/dev/null || die "$tool is missing: run scripts/deps emulator"
+	done
+	mkdir -p "$TOP" "$KLOGS"
+	[ -d "$ROOT" ] || with_lock "arm64-$VERSION" fetch || exit 1
+	RELEASE=$(cat "$ROOT/release")
+	BUILD=$(build_top)/build
+}
