@@ -9,8 +9,8 @@ kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR) \
 	$(if $(KUNIT),CONFIG_IO_PGTABLE_SAFE_KUNIT_TEST=m) \
 	$(if $(SAMPLE),CONFIG_IO_PGTABLE_SAFE_SAMPLE=m)
 
-.PHONY: modules modules_install clean help demo check check-arm64 drivers-report htmldocs \
-	bench bench-plots
+.PHONY: modules modules_install clean help demo check check-arm64 drivers-report drivers-convert \
+	htmldocs bench bench-plots
 
 modules:
 	@scripts/check-kernel "$(KDIR)"
@@ -45,6 +45,10 @@ drivers-report:
 	@scripts/deps cocci
 	@KERNELS="$(versions)" scripts/drivers-report
 
+drivers-convert:
+	@scripts/deps cocci emulator
+	@KERNELS="$(versions)" scripts/drivers-convert
+
 htmldocs:
 	@scripts/deps docs
 	@scripts/htmldocs
@@ -68,13 +72,14 @@ help:
 	@echo 'make check            run all tests and checks'
 	@echo 'make check-arm64      only the hardware walkers, on a stock arm64 kernel in QEMU'
 	@echo 'make drivers-report   mistakes that drivers in the kernel make with io-pgtable'
+	@echo 'make drivers-convert  panfrost, panthor and msm moved to this module, built and tested'
 	@echo 'make bench            measure what the checks cost, and count instructions'
 	@echo 'make bench-plots      put what was measured last into the documentation'
 	@echo 'make htmldocs         build Documentation/output/index.html'
 	@echo ''
 	@echo 'Variables of the first group: KVER=<release> or KDIR=<kernel build directory>,'
 	@echo 'INSTALL_MOD_PATH, ARCH, CROSS_COMPILE. Of the second: KERNELS="6.1 6.12 7.3", one'
-	@echo 'or more of them, else 6.12 (drivers-report: also 7.3; bench: 7.3, and no 6.1).'
+	@echo 'or more of them, else 6.12 (drivers-report, -convert: also 7.3; bench: 7.3, not 6.1).'
 	@echo 'BENCH_ARGS="only=sg batches=500" for bench. The second group runs kernels of its'
 	@echo 'own, in User Mode Linux and QEMU: nothing touches the running one.'
 	@echo 'It installs packages that are missing if you are root, and names them if not.'
