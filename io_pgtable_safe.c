@@ -16,6 +16,7 @@
 #include "io_pgtable_safe_compat.h"
 #include "io_pgtable_safe_ledger.h"
 #include "io_pgtable_safe_ledger_cut.h"
+#include "io_pgtable_safe_pages.h"
 #include "io_pgtable_safe_prots.h"
 
 /* More invalidations of one granule than this, and all at once is cheaper */
@@ -39,14 +40,17 @@
  * @write_implies_read: The format cannot express IOMMU_WRITE alone.
  * @broken: The backend broke its contract: table and ledger may differ.
  * @live: A device may walk the table.
+ * @keeps_tables: There are no flush callbacks, but the driver flushes.
  * @largest: log2 of the largest page that is not larger than 2^n bytes, or of the
  *	smallest.
  * @prots: The protections of what can be cut.
+ * @tables: What the table consists of.
  * @ledger: What is mapped.
  * @gather: What the table's unmap_pages() is called with.
  * @release: Frees @ops.
  * @cookie: What @tlb and the driver's page allocator are called with.
  * @cfg: The granted configuration, with the driver's own callbacks in it.
+ * @replacing: How many calls that unmap are putting a block in the place of tables.
  *
  * What each operation reads is at the beginning, in few cache lines.
  */
@@ -62,13 +66,16 @@ struct io_pgtable_safe {
 	bool write_implies_read;
 	bool broken;
 	bool live;
+	bool keeps_tables;
 	u8 largest[64];
 	struct prots prots;
+	struct table_pages tables;
 	struct ledger ledger ____cacheline_aligned;
 	struct iommu_iotlb_gather gather;
 	void (*release)(struct io_pgtable_ops *ops);
 	void *cookie;
 	struct io_pgtable_cfg cfg;
+	atomic_t replacing;
 };
 
 static struct io_pgtable_safe_map_result map_result(u64 mapped, int err)
@@ -311,14 +318,68 @@ static void backend_flush_all(void *cookie)
 {
 	struct io_pgtable_safe *pgt = cookie;
 
-	pgt->tlb->tlb_flush_all(pgt->cookie);
+	if (pgt->tlb)
+		pgt->tlb->tlb_flush_all(pgt->cookie);
+}
+
+/*
+ * A table in this range is about to be freed. Can it be kept instead until the
+ * range has been invalidated? Where a block replaces it, it must be invalidated
+ * before there is a block; and what raw_ops() do is for nobody to invalidate
+ * later.
+ */
+static bool keep_tables(struct io_pgtable_safe *pgt, u64 iova, u64 size)
+{
+	u64 first = to_offset(pgt, iova), claimed;
+	enum ledger_stage stage;
+
+	if (!pgt->tables.on)
+		return false;
+	stage = ledger_find_op(&pgt->ledger, first, first + size - 1, &claimed);
+	if (stage == LEDGER_IDLE)
+		return false;
+	if (pgt->tlb && (stage == LEDGER_MAPPING || atomic_read(&pgt->replacing)))
+		return false;
+	if (!pgt->tlb && !READ_ONCE(pgt->keeps_tables))
+		return false;
+	table_pages_expect(&pgt->tables, claimed, iova, iova + size - 1);
+	return true;
 }
 
 /* The format is about to free a table: it may do so when this returns */
 static void backend_flush_walk(unsigned long iova, size_t size, size_t granule,
 			       void *cookie)
 {
-	invalidate(cookie, iova, size, granule);
+	if (!keep_tables(cookie, iova, size))
+		invalidate(cookie, iova, size, granule);
+}
+
+/* Tables that an operation has freed can go, or must wait for a flush */
+static __always_inline void end_tables(struct io_pgtable_safe *pgt,
+				       const struct ledger_op *op, bool invalidated)
+{
+	if (unlikely(READ_ONCE(pgt->tables.open)))
+		table_pages_end(&pgt->tables, op->first,
+				invalidated && !READ_ONCE(pgt->broken));
+}
+
+static __always_inline void begin_unmap(struct io_pgtable_safe *pgt, u32 flags)
+{
+	/* There will be a flush, so it is worth while to wait for it */
+	if (unlikely(flags) && !pgt->tlb)
+		WRITE_ONCE(pgt->keeps_tables, true);
+}
+
+/* All that an operation has unmapped is in this range */
+static __always_inline void invalidate_unmapped(struct io_pgtable_safe *pgt,
+						const struct ledger_op *op, u64 iova,
+						u64 size, size_t granule, u32 flags)
+{
+	bool flush = !(flags & IO_PGTABLE_SAFE_NO_FLUSH);
+
+	if (flush)
+		invalidate(pgt, iova, size, granule);
+	end_tables(pgt, op, flush);
 }
 
 /* Only for raw_ops(): the layer's own gathers keep the formats from calling it */
@@ -327,7 +388,7 @@ static void backend_add_page(struct iommu_iotlb_gather *gather,
 {
 	struct io_pgtable_safe *pgt = cookie;
 
-	if (IS_ENABLED(CONFIG_IOMMU_API) && pgt->tlb->tlb_add_page)
+	if (IS_ENABLED(CONFIG_IOMMU_API) && pgt->tlb && pgt->tlb->tlb_add_page)
 		pgt->tlb->tlb_add_page(gather, iova, granule, pgt->cookie);
 }
 
@@ -668,28 +729,30 @@ static int check_cfg(enum io_pgtable_fmt fmt, const struct io_pgtable_cfg *cfg)
 	}
 }
 
-/* The driver's page allocator, called with the driver's cookie */
+/* The format gets its pages from the layer, which asks the driver or the kernel */
 #ifdef IO_PGTABLE_SAFE_HAVE_CFG_ALLOC
 static void *backend_alloc(void *cookie, size_t size, gfp_t gfp)
 {
 	struct io_pgtable_safe *pgt = cookie;
 
-	return pgt->cfg.alloc(pgt->cookie, size, gfp);
+	return table_pages_alloc(&pgt->tables, size, gfp);
 }
 
 static void backend_free(void *cookie, void *pages, size_t size)
 {
 	struct io_pgtable_safe *pgt = cookie;
 
-	pgt->cfg.free(pgt->cookie, pages, size);
+	table_pages_free(&pgt->tables, pages, size);
 }
 
-static void set_allocator(struct io_pgtable_cfg *cfg)
+static void set_allocator(struct io_pgtable_safe *pgt, struct io_pgtable_cfg *cfg)
 {
-	if (cfg->alloc) {
-		cfg->alloc = backend_alloc;
-		cfg->free = backend_free;
-	}
+	pgt->tables.on = true;
+	pgt->tables.alloc = cfg->alloc;
+	pgt->tables.free = cfg->free;
+	pgt->tables.cookie = pgt->cookie;
+	cfg->alloc = backend_alloc;
+	cfg->free = backend_free;
 }
 
 static void restore_allocator(struct io_pgtable_cfg *cfg,
@@ -699,7 +762,7 @@ static void restore_allocator(struct io_pgtable_cfg *cfg,
 	cfg->free = from->free;
 }
 #else
-static void set_allocator(struct io_pgtable_cfg *cfg)
+static void set_allocator(struct io_pgtable_safe *pgt, struct io_pgtable_cfg *cfg)
 {
 }
 
@@ -753,9 +816,12 @@ static int alloc_backend(struct io_pgtable_safe *pgt, enum io_pgtable_fmt fmt,
 	/* The top-level table is allocated while there is nothing else yet */
 	pgt->cfg = *cfg;
 	pgt->tlb = cfg->tlb;
-	if (granted.tlb)
+	table_pages_init(&pgt->tables, cfg->iommu_dev);
+	if (formats[fmt].custom_alloc)
+		set_allocator(pgt, &granted);
+	/* Also says of which range a table is freed */
+	if (granted.tlb || pgt->tables.on)
 		granted.tlb = &backend_flush_ops;
-	set_allocator(&granted);
 
 	pgt->ops = alloc_io_pgtable_ops(fmt, &granted, pgt);
 	if (!pgt->ops) {
@@ -819,6 +885,7 @@ io_pgtable_safe_alloc(enum io_pgtable_fmt fmt, const struct io_pgtable_cfg *cfg,
 free_ops:
 	pgt->release(pgt->ops);
 free_pgt:
+	table_pages_destroy(&pgt->tables);
 	kfree(pgt);
 	return ERR_PTR(err);
 }
@@ -895,6 +962,7 @@ io_pgtable_safe_wrap(struct io_pgtable_ops *ops,
 	pgt->tlb = iop->cfg.tlb;
 	pgt->cookie = iop->cookie;
 	pgt->cfg = iop->cfg;
+	table_pages_init(&pgt->tables, iop->cfg.iommu_dev);
 	format = find_format(iop->fmt);
 	pgt->write_implies_read = format && format->write_implies_read;
 
@@ -942,6 +1010,7 @@ void io_pgtable_safe_free(struct io_pgtable_safe *pgt)
 				     mapped);
 
 	pgt->release(pgt->ops);
+	table_pages_destroy(&pgt->tables);
 	ledger_destroy(&pgt->ledger);
 	prots_destroy(&pgt->prots);
 	kfree(pgt);
@@ -1144,6 +1213,7 @@ static struct io_pgtable_safe_map_result end_map(struct map_op *op, u64 mapped, 
 	u64 undone = err && !keep ? undo_run(op->pgt, op->first, mapped) : 0;
 
 	forget_prots(op->pgt, &op->claim, mapped - undone);
+	end_tables(op->pgt, op->claim.op, false);
 	ledger_commit_map(&op->pgt->ledger, &op->claim, mapped, undone);
 	return map_result(mapped - undone, err);
 }
@@ -1228,6 +1298,7 @@ map_one_size(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, u64 size,
 		init_map(&op, pgt, iova, prot, gfp);
 		return map_rest(&op, paddr, size, res.mapped, res.err, rest);
 	}
+	end_tables(pgt, claimed, false);
 	ledger_leave(claimed, LEDGER_IDLE);
 	return res;
 }
@@ -1590,8 +1661,7 @@ static noinline struct io_pgtable_safe_unmap_result
 end_unmap(struct io_pgtable_safe *pgt, struct ledger_claim *claim, u64 iova,
 	  u64 size, u64 unmapped, unsigned int shift, u32 flags)
 {
-	if (!(flags & IO_PGTABLE_SAFE_NO_FLUSH))
-		invalidate(pgt, iova, unmapped, BIT(shift));
+	invalidate_unmapped(pgt, claim->op, iova, unmapped, BIT(shift), flags);
 	prots_erase(&pgt->prots, to_offset(pgt, iova), unmapped);
 	ledger_commit_unmap(&pgt->ledger, claim, unmapped, unmapped);
 	return unmap_result(unmapped, unmapped == size ? check_table(pgt) : -EIO);
@@ -1648,6 +1718,7 @@ unmap_range(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
 	unsigned long irq;
 	size_t n;
 
+	begin_unmap(pgt, flags);
 	if (unlikely(!all_one_size(iova, size, shift)))
 		return unmap_mixed(pgt, iova, size, flags);
 	spin_lock_irqsave(&l->lock, irq);
@@ -1659,8 +1730,7 @@ unmap_range(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
 	n = backend_unmap_once(pgt, iova, size, shift);
 	if (unlikely(n != size))
 		return unmap_rest(pgt, op, iova, size, shift, n, flags);
-	if (!(flags & IO_PGTABLE_SAFE_NO_FLUSH))
-		invalidate(pgt, iova, size, BIT(l->level[op->lvl].shift));
+	invalidate_unmapped(pgt, op, iova, size, BIT(l->level[op->lvl].shift), flags);
 	prots_erase(&pgt->prots, first, size);
 	ledger_leave(op, LEDGER_UNMAPPED);
 	return unmap_result(size, 0);
@@ -1820,9 +1890,10 @@ io_pgtable_safe_unmap_present(struct io_pgtable_safe *pgt, u64 iova, u64 size,
 	if (unlikely(err))
 		return unmap_result(0, err);
 
+	begin_unmap(pgt, flags);
 	unmapped = unmap_extents(pgt, first, first + size - 1, &begin, &end);
-	if (!(flags & IO_PGTABLE_SAFE_NO_FLUSH))
-		invalidate(pgt, begin + pgt->iova_first, end - begin, pgt->granule);
+	invalidate_unmapped(pgt, claim.op, begin + pgt->iova_first, end - begin,
+			    pgt->granule, flags);
 	prots_erase(&pgt->prots, begin, end - begin);
 	ledger_commit_unmap(&pgt->ledger, &claim, end - first, unmapped);
 	return unmap_result(unmapped, check_table(pgt));
@@ -1836,8 +1907,13 @@ EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_unmap_present, IO_PGTABLE_SAFE_NS);
  * @size: In bytes; a multiple of the granule.
  *
  * For callers that unmapped with %IO_PGTABLE_SAFE_NO_FLUSH, before the memory
- * or the range is used for something else. Does nothing for a table without
- * flush callbacks. A broken table is invalidated all the same.
+ * or the range is used for something else. Gives back the tables that those
+ * unmaps have freed and that lie in the range. A broken table is invalidated all
+ * the same.
+ *
+ * For a page table without flush callbacks, the call says that the driver has
+ * invalidated: all that was unmapped in the range before the call. So the range
+ * must not hold what another thread is unmapping meanwhile.
  *
  * Context: Any, as far as the driver's flush callbacks allow.
  * Return: 0; -EINVAL, -EOVERFLOW or -ERANGE for a bad range; -EIO.
@@ -1845,13 +1921,32 @@ EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_unmap_present, IO_PGTABLE_SAFE_NS);
 int io_pgtable_safe_flush(struct io_pgtable_safe *pgt, u64 iova, u64 size)
 {
 	int err = check_iova(pgt, iova, size, pgt->granule);
+	unsigned long begin;
 
 	if (err)
 		return err;
+	begin = table_pages_before_flush(&pgt->tables);
 	invalidate(pgt, iova, size, pgt->granule);
+	table_pages_after_flush(&pgt->tables, begin, iova, iova + size - 1);
 	return check_table(pgt);
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_flush, IO_PGTABLE_SAFE_NS);
+
+/**
+ * io_pgtable_safe_kept() - How much memory waits for a flush?
+ * @pgt: The page table.
+ *
+ * Tables that the format has freed, and that the device may not have forgotten
+ * yet; see "Invalidation".
+ *
+ * Context: Any.
+ * Return: Bytes; 0 where the layer does not see the format's tables.
+ */
+u64 io_pgtable_safe_kept(struct io_pgtable_safe *pgt)
+{
+	return table_pages_kept(&pgt->tables);
+}
+EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_kept, IO_PGTABLE_SAFE_NS);
 
 /* --- questions ------------------------------------------------------------ */
 

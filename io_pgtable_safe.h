@@ -142,35 +142,55 @@ struct sg_table;
  *   (compare MAX_DVM_OPS in arch/arm64/include/asm/tlbflush.h), or where it ends
  *   at 2^64, which iova + size cannot say.
  *
- * A format that frees a table calls for the walk cache to be flushed first, by
- * tlb_flush_walk() too: that makes another call for each such table, in unmap
- * and where a block is mapped over an empty table.
- *
  * The range stays claimed until the callback has returned, so that nobody can
  * map it again too early.
+ *
+ * A format frees a table in the middle of an unmap, and asks for the walk cache to
+ * be flushed first, once for each. Where the format takes &io_pgtable_cfg.alloc
+ * (LPAE from 6.12 on), the layer gives it its pages, the driver's or the
+ * kernel's, and keeps what an unmap frees until the invalidation of the range has
+ * covered it: one callback serves all leaves and tables of an unmap. A block that is
+ * mapped over an empty table replaces it; that cannot wait, because the walker
+ * must have forgotten the table before there is a block, and makes a callback of
+ * its own for each table, as does the cleanup of a failed map. So does every table
+ * that is freed elsewhere: v7s, DART, 6.1, and io_pgtable_safe_wrap().
+ *
+ * %IO_PGTABLE_SAFE_NO_FLUSH leaves the invalidation to a later
+ * io_pgtable_safe_flush(), so that one may serve many unmaps. Tables freed by
+ * these unmaps are kept until a flush, or several, that began afterwards and
+ * cover all that the unmap had to have invalidated. A leaf that
+ * io_pgtable_safe_cut() cuts is invalidated all the same, before anything is mapped
+ * in its place: no walker may find a block and then a table where it was.
+ *
+ * A driver that does not flush makes such tables pile up; io_pgtable_safe_kept()
+ * says how many there are. Those that are left are freed with the page table.
  *
  * A configuration without flush callbacks (tlb == NULL) says that the driver or
  * a firmware invalidates, as for panfrost, panthor and Tyr. Callbacks that do
  * nothing, as these have today, are not for this layer: a tlb that is there is
- * relied upon. Without one the driver must keep the device from walking the
- * range during each call that maps or unmaps, as panthor does by locking the
- * region first, because a format may free a table in either; and it must
- * invalidate, leaves and tables, after each such call, failed or not, before
- * the device may walk the range again and before the memory that was mapped is
- * freed or reused.
+ * relied upon. Without one the driver must invalidate, leaves and tables, after
+ * each call that maps or unmaps, failed or not, before the device may walk the
+ * range again and before the memory that was mapped is freed or reused. And
+ * because a format frees tables in such calls, it must do one of these:
  *
- * %IO_PGTABLE_SAFE_NO_FLUSH leaves the invalidation to a later
- * io_pgtable_safe_flush(), so that one may serve many unmaps. A leaf that
- * io_pgtable_safe_cut() cuts is invalidated all the same, before anything is mapped
- * in its place: no walker may find a block and then a table where it was.
+ * - Keep the device from walking the range during the call, as panthor does by
+ *   locking the region first. A table that is freed is then given back when the
+ *   call returns, or before.
+ * - Unmap with %IO_PGTABLE_SAFE_NO_FLUSH and call io_pgtable_safe_flush() after it
+ *   has invalidated: it calls nobody, and says that the device has forgotten the
+ *   range. Tables are kept until then; from the first such unmap on also those
+ *   that are freed by a map. This is possible where the layer gives the format
+ *   its pages, and takes care of unmaps; a map that puts a block in the place of an
+ *   empty table still wants the first.
  */
 
 struct io_pgtable_safe;
 
 /**
  * enum io_pgtable_safe_flags - Flags of the unmap functions.
- * @IO_PGTABLE_SAFE_NO_FLUSH: Do not invalidate. The caller calls
- *	io_pgtable_safe_flush() before the memory or the iova range is reused.
+ * @IO_PGTABLE_SAFE_NO_FLUSH: Do not invalidate, and keep the tables that are
+ *	freed. The caller calls io_pgtable_safe_flush() before the memory or the
+ *	iova range is reused.
  */
 enum io_pgtable_safe_flags {
 	IO_PGTABLE_SAFE_NO_FLUSH	= BIT(0),
@@ -279,6 +299,7 @@ io_pgtable_safe_cut(struct io_pgtable_safe *pgt, u64 iova, u64 size, gfp_t gfp,
 		    u32 flags);
 int __must_check io_pgtable_safe_flush(struct io_pgtable_safe *pgt, u64 iova,
 				       u64 size);
+u64 __must_check io_pgtable_safe_kept(struct io_pgtable_safe *pgt);
 
 int __must_check io_pgtable_safe_lookup(struct io_pgtable_safe *pgt, u64 iova,
 					struct io_pgtable_safe_span *span);

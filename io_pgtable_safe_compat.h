@@ -38,7 +38,9 @@
 #endif
 
 #ifndef kzalloc_obj
-#define kzalloc_obj(obj)		kzalloc(sizeof(obj), GFP_KERNEL)
+#define io_pgtable_safe_gfp(none, gfp, ...)	((none) | (gfp))
+#define kzalloc_obj(obj, ...)						\
+	kzalloc(sizeof(obj), io_pgtable_safe_gfp(0, ##__VA_ARGS__, GFP_KERNEL))
 #endif
 
 #ifdef IO_PGTABLE_SAFE_HAVE_CFG_ALLOC

@@ -270,8 +270,10 @@ static int cut_put_back(struct cut *cut, struct cut_leaf *leaf)
 		if (check_table(pgt))
 			return cut_lost(cut, leaf);
 	}
+	atomic_inc(&pgt->replacing);
 	res = backend_map(pgt, cut_iova(cut, leaf->span.first), leaf->paddr,
 			  cut_leaf_size(leaf), leaf->shift, leaf->prot, cut->gfp);
+	atomic_dec(&pgt->replacing);
 	if (res.mapped != cut_leaf_size(leaf) || check_table(pgt))
 		return cut_lost(cut, leaf);
 	leaf->stage = CUT_WHOLE;
@@ -319,8 +321,7 @@ static u64 cut_middle(struct cut *cut, u32 flags)
 	if (!cut->size)
 		return 0;
 	done = backend_unmap(cut->pgt, iova, cut->size, 0);
-	if (!(flags & IO_PGTABLE_SAFE_NO_FLUSH))
-		invalidate(cut->pgt, iova, done, BIT(cut->shift));
+	invalidate_unmapped(cut->pgt, cut->claim.op, iova, done, BIT(cut->shift), flags);
 	return done;
 }
 
@@ -377,6 +378,8 @@ static void cut_end(struct cut *cut, u64 middle)
 	for (leaf = cut->leaf; leaf < cut->leaf + cut->nr; leaf++)
 		cut_settle_prots(cut, leaf);
 	prots_erase(prots, cut->first, middle);
+	/* Any that a leaf that was put back has replaced */
+	end_tables(cut->pgt, cut->claim.op, false);
 	cut_record(cut, middle);
 	for (leaf = cut->leaf; leaf < cut->leaf + cut->nr; leaf++)
 		ledger_free_draft(&cut->pgt->ledger, &leaf->span, leaf->draft);

@@ -1220,6 +1220,37 @@ static const struct ledger_op *ledger_next_op(const struct ledger *l,
 	return entry == &l->more ? NULL : &list_entry(entry, struct ledger_claim, list)->own;
 }
 
+/**
+ * ledger_find_op() - Which operation has claimed a range?
+ * @l: The ledger.
+ * @first: First byte.
+ * @last: Last byte.
+ * @claimed: Set to the first byte of the claim, by which no other is known.
+ *
+ * Context: Any.
+ * Return: %LEDGER_MAPPING or %LEDGER_UNMAPPING if all of the range is in the
+ * claim of one operation, else %LEDGER_IDLE.
+ */
+static inline enum ledger_stage ledger_find_op(struct ledger *l, u64 first, u64 last,
+					       u64 *claimed)
+{
+	enum ledger_stage stage, found = LEDGER_IDLE;
+	const struct ledger_op *op = NULL;
+	unsigned long flags;
+
+	spin_lock_irqsave(&l->lock, flags);
+	while (found == LEDGER_IDLE && (op = ledger_next_op(l, op))) {
+		stage = READ_ONCE(op->stage);
+		if (op->first > first || op->last < last ||
+		    (stage != LEDGER_MAPPING && stage != LEDGER_UNMAPPING))
+			continue;
+		found = stage;
+		*claimed = op->first;
+	}
+	spin_unlock_irqrestore(&l->lock, flags);
+	return found;
+}
+
 /* --- nodes to write to ---------------------------------------------------- */
 
 static void ledger_free_spares(const struct ledger *l, struct ledger_spares *s)

@@ -527,119 +527,6 @@ static void the_descriptor_is_gone_before_it_is_invalidated(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, phys_at_flush, 0);
 }
 
-#ifdef IO_PGTABLE_SAFE_HAVE_CFG_ALLOC
-/* What happened, in order: a letter each. */
-static struct journal {
-	char events[32];
-	unsigned int n;
-	const struct io_pgtable_cfg *allocator;
-} journal;
-
-static void note(char event)
-{
-	if (journal.n < sizeof(journal.events) - 1)
-		journal.events[journal.n++] = event;
-}
-
-static void *journal_alloc(void *cookie, size_t size, gfp_t gfp)
-{
-	return journal.allocator->alloc(cookie, size, gfp);
-}
-
-static void journal_free(void *cookie, void *pages, size_t size)
-{
-	note('F');
-	journal.allocator->free(cookie, pages, size);
-}
-
-static void journal_flush(struct pgt_test *fix, const struct pgt_flush *flush)
-{
-	note(flush->kind == PGT_FLUSH_ALL ? 'A' : 'w');
-}
-
-static void forget_journal(void)
-{
-	memset(journal.events, 0, sizeof(journal.events));
-	journal.n = 0;
-}
-
-static void make_journal_cfg(struct kunit *test, struct io_pgtable_cfg *cfg,
-			     const struct iommu_flush_ops *tlb)
-{
-	static struct io_pgtable_cfg plain;
-
-	pgt_make_cfg(test, &pgt_formats[PGT_LPAE_4K], &plain);
-	*cfg = plain;
-	journal.allocator = &plain;
-	cfg->alloc = journal_alloc;
-	cfg->free = journal_free;
-	cfg->tlb = tlb;
-	pgt_fixture(test)->on_flush = journal_flush;
-	forget_journal();
-}
-
-static void open_journal(struct kunit *test, const struct iommu_flush_ops *tlb)
-{
-	struct io_pgtable_cfg cfg;
-
-	make_journal_cfg(test, &cfg, tlb);
-	open_cfg(test, ARM_64_LPAE_S1, &cfg);
-}
-
-static void a_table_is_freed_after_the_walk_cache_forgot_it(struct kunit *test)
-{
-	open_journal(test, &pgt_flush_ops);
-	do_map(test, 0, 0, SZ_4K);
-	do_unmap(test, 0, SZ_4K);
-	forget_journal();
-	do_map(test, 0, 0, SZ_2M);
-	KUNIT_EXPECT_STREQ(test, journal.events, "wF");
-
-	/* As part of an unmap: the table, then the range as a whole. */
-	do_map(test, SZ_4M, SZ_4K, SZ_2M);
-	forget_journal();
-	do_unmap(test, SZ_4M, SZ_2M);
-	KUNIT_EXPECT_STREQ(test, journal.events, "wFw");
-
-	/* That is no matter of the caller's to put off. */
-	do_map(test, SZ_4M, SZ_4K, SZ_2M);
-	forget_journal();
-	check_unmap_result(test, io_pgtable_safe_unmap(pgt_fixture(test)->pgt, SZ_4M,
-						       SZ_2M, IO_PGTABLE_SAFE_NO_FLUSH),
-			   SZ_2M, 0);
-	KUNIT_EXPECT_STREQ(test, journal.events, "wF");
-}
-
-static void a_table_is_freed_after_a_flush_of_all_too(struct kunit *test)
-{
-	open_journal(test, &pgt_flush_all_ops);
-	do_map(test, 0, 0, SZ_4K);
-	do_unmap(test, 0, SZ_4K);
-	forget_journal();
-	do_map(test, 0, 0, SZ_2M);
-	KUNIT_EXPECT_STREQ(test, journal.events, "AF");
-}
-
-static void raw_formats_free_a_table_that_may_still_be_cached(struct kunit *test)
-{
-	struct io_pgtable_ops *ops;
-	struct io_pgtable_cfg cfg;
-	size_t mapped = 0;
-
-	make_journal_cfg(test, &cfg, &pgt_flush_all_ops);
-	ops = alloc_io_pgtable_ops(ARM_64_LPAE_S1, &cfg, pgt_fixture(test));
-	KUNIT_ASSERT_NOT_NULL(test, ops);
-	KUNIT_EXPECT_EQ(test, ops->map_pages(ops, 0, 0, SZ_4K, 1, PGT_PROT, GFP_KERNEL,
-					     &mapped), 0);
-	KUNIT_EXPECT_EQ(test, ops->unmap_pages(ops, 0, SZ_4K, 1, NULL), SZ_4K);
-	forget_journal();
-	KUNIT_EXPECT_EQ(test, ops->map_pages(ops, 0, 0, SZ_2M, 1, PGT_PROT, GFP_KERNEL,
-					     &mapped), 0);
-	KUNIT_EXPECT_STREQ(test, journal.events, "F");
-	free_io_pgtable_ops(ops);
-}
-#endif
-
 static struct kunit_case order_cases[] = {
 	FORMAT_CASE(the_range_stays_claimed_until_it_is_invalidated),
 	FORMAT_CASE(the_descriptor_is_gone_before_it_is_invalidated),
@@ -899,11 +786,6 @@ static void long_use_of_v7s(struct kunit *test)
 }
 
 static struct kunit_case table_cases[] = {
-#ifdef IO_PGTABLE_SAFE_HAVE_CFG_ALLOC
-	KUNIT_CASE(a_table_is_freed_after_the_walk_cache_forgot_it),
-	KUNIT_CASE(a_table_is_freed_after_a_flush_of_all_too),
-	KUNIT_CASE(raw_formats_free_a_table_that_may_still_be_cached),
-#endif
 	KUNIT_CASE(failed_maps_leave_no_stale_translation),
 	KUNIT_CASE_SLOW(long_use_of_lpae),
 	KUNIT_CASE_SLOW(long_use_of_v7s),
