@@ -185,6 +185,7 @@ static void replaced_table(struct fixture *f)
 	panfrost_mmu_unmap(&pages.mapping);
 	expect(!panfrost_mmu_map(&huge.mapping));
 	expect(leaf_at(f->mmu->pgtbl_ops, IOVA) == SZ_2M);
+	expect(!io_pgtable_safe_kept(f->mmu->pgtbl_ops));
 	panfrost_mmu_unmap(&huge.mapping);
 	buffer_put(&pages);
 	buffer_put(&huge);

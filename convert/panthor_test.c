@@ -230,7 +230,54 @@ static void overlap(struct fixture *f)
 	buffer_put(&b);
 }
 
+/* A block takes the place of a table that is empty, which somebody may be walking */
+static void replaced_table(struct fixture *f)
+{
+	struct buffer pages, huge;
+
+	if (!expect(buffer_get(&pages, f, SZ_4K, 1, 0)) ||
+	    !expect(buffer_get(&huge, f, SZ_2M, 1, 9)))
+		return;
+	expect(!bind(f, &pages, 0, SZ_4K, IOVA));
+	expect(!panthor_vm_unmap_range(f->vm, IOVA, SZ_4K));
+	expect(!bind(f, &huge, 0, SZ_2M, IOVA));
+	expect(leaf_at(f->pgt, IOVA) == SZ_2M);
+	/* By now the driver has flushed */
+	expect(!io_pgtable_safe_kept(f->pgt));
+	expect(!panthor_vm_unmap_range(f->vm, IOVA, SZ_2M));
+	expect(!io_pgtable_safe_kept(f->pgt));
+	buffer_put(&pages);
+	buffer_put(&huge);
+}
+
 #ifdef LOCKS_REGION
+/* The same in the middle of an operation: it is kept until that is over */
+static void kept_table(struct fixture *f)
+{
+	struct panthor_vm_op_ctx ctx;
+	struct buffer pages, huge;
+
+	if (!expect(buffer_get(&pages, f, SZ_4K, 1, 0)) ||
+	    !expect(buffer_get(&huge, f, SZ_2M, 1, 9)))
+		return;
+	expect(!bind(f, &pages, 0, SZ_4K, IOVA));
+	expect(!panthor_vm_unmap_range(f->vm, IOVA, SZ_4K));
+	panthor_vm_init_op_ctx(&ctx, SZ_2M, IOVA, FLAGS);
+	expect(!panthor_vm_op_ctx_prealloc_pts(&ctx));
+	f->vm->op_ctx = &ctx;
+	begin_update(f, IOVA, SZ_2M);
+	expect(!panthor_vm_map_pages(f->vm, IOVA, IOMMU_READ, &huge.memory.sgt, 0, SZ_2M));
+	expect(io_pgtable_safe_kept(f->pgt) == SZ_4K);
+	panthor_vm_unmap_pages(f->vm, IOVA, SZ_2M);
+	expect(io_pgtable_safe_kept(f->pgt) == SZ_4K);
+	end_update(f);
+	expect(!io_pgtable_safe_kept(f->pgt));
+	f->vm->op_ctx = NULL;
+	panthor_vm_cleanup_op_ctx(&ctx, f->vm);
+	buffer_put(&pages);
+	buffer_put(&huge);
+}
+
 /* 2M of memory over and over, from the middle of one block to that of another */
 static void sparse(struct fixture *f)
 {
@@ -303,7 +350,9 @@ static const struct test_case cases[] = {
 	{ "a bind over part of a block takes its place", replace },
 	{ "an unbind over bindings and holes", holes },
 	{ "a map over what is mapped is refused, nothing changes", overlap },
+	{ "a block takes the place of an empty table", replaced_table },
 #ifdef LOCKS_REGION
+	{ "a table that is freed is kept until the region is unlocked", kept_table },
 	{ "a sparse binding repeats its memory", sparse },
 #else
 	{ "what the GPU remembers is flushed", flushes },

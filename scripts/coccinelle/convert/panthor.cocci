@@ -89,9 +89,11 @@ statement S;
 +	struct io_pgtable_safe_unmap_result res;
 	...
 -	while (offset < size) S
-+	res = io_pgtable_safe_unmap(vm->pgtbl_ops, iova, size, 0);
++	res = io_pgtable_safe_unmap(vm->pgtbl_ops, iova, size,
++				    IO_PGTABLE_SAFE_NO_FLUSH);
 +	if (drm_WARN_ON_ONCE(&ptdev->base, res.err)) {
-+		res = io_pgtable_safe_unmap_present(vm->pgtbl_ops, iova, size, 0);
++		res = io_pgtable_safe_unmap_present(vm->pgtbl_ops, iova, size,
++						    IO_PGTABLE_SAFE_NO_FLUSH);
 +		drm_WARN_ON_ONCE(&ptdev->base, res.err);
 +		panthor_vm_declare_unusable(vm);
 +	}
@@ -130,7 +132,8 @@ statement S;
 +		ret = panthor_vm_lock_region(vm, span.iova, span.size);
 +	if (ret)
 +		return ret;
-+	res = io_pgtable_safe_cut(vm->pgtbl_ops, iova, size, GFP_NOWAIT, 0);
++	res = io_pgtable_safe_cut(vm->pgtbl_ops, iova, size, GFP_NOWAIT,
++				  IO_PGTABLE_SAFE_NO_FLUSH);
 +	return res.err;
 +}
 +
@@ -212,7 +215,7 @@ identifier no_callbacks.s;
 @@
 -struct iommu_flush_ops s = { ... };
 
-// What could not be invalidated stays with the table until something else is.
+// What the GPU has not flushed may still be walked: its tables are kept.
 @depends on no_callbacks@
 identifier vm;
 expression ptdev;
