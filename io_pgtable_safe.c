@@ -35,6 +35,7 @@
  * @granule: The smallest of them.
  * @iova_first: First byte of the address space.
  * @iova_mask: Bytes in the address space, minus one.
+ * @space: The same, or 0 if the table is broken: for one look at both.
  * @paddr_last: Last byte that can be mapped.
  * @granule_shift: log2 of @granule.
  * @write_implies_read: The format cannot express IOMMU_WRITE alone.
@@ -61,6 +62,7 @@ struct io_pgtable_safe {
 	unsigned long granule;
 	u64 iova_first;
 	u64 iova_mask;
+	u64 space;
 	u64 paddr_last;
 	u8 granule_shift;
 	bool write_implies_read;
@@ -104,6 +106,7 @@ static u64 iova_last(const struct io_pgtable_safe *pgt)
 static void set_broken(struct io_pgtable_safe *pgt)
 {
 	WRITE_ONCE(pgt->broken, true);
+	WRITE_ONCE(pgt->space, 0);
 	dev_err_ratelimited(pgt->cfg.iommu_dev,
 			    "io-pgtable broke its contract, page table disabled\n");
 }
@@ -193,8 +196,9 @@ static noinline int check_unmap_slow(const struct io_pgtable_safe *pgt, u64 iova
  */
 static __always_inline bool space_is_good(const struct io_pgtable_safe *pgt, u64 iova, u64 size)
 {
-	return size - 1 < pgt->iova_mask &&
-	       to_offset(pgt, iova) <= pgt->iova_mask - (size - 1);
+	u64 space = READ_ONCE(pgt->space);
+
+	return size - 1 < space && to_offset(pgt, iova) <= space - (size - 1);
 }
 
 static __always_inline bool paddr_is_good(const struct io_pgtable_safe *pgt,
@@ -222,7 +226,7 @@ static __always_inline int check_map(const struct io_pgtable_safe *pgt, u64 iova
 	/* Says nothing otherwise, but would look at the task first */
 	if (gfpflags_allow_blocking(gfp))
 		might_alloc(gfp);
-	if (likely(!READ_ONCE(pgt->broken) && !((iova | size) & (pgt->granule - 1)) &&
+	if (likely(!((iova | size) & (pgt->granule - 1)) &&
 		   space_is_good(pgt, iova, size) && prot_is_good(prot, gfp)))
 		return 0;
 	return check_map_slow(pgt, iova, size, pgt->granule, prot, gfp);
@@ -247,8 +251,7 @@ static __always_inline int check_map_pages(const struct io_pgtable_safe *pgt, u6
 
 	if (gfpflags_allow_blocking(gfp))
 		might_alloc(gfp);
-	if (likely(!READ_ONCE(pgt->broken) &&
-		   pages_are_good(pgt, iova | paddr, pgsize, pgcount) &&
+	if (likely(pages_are_good(pgt, iova | paddr, pgsize, pgcount) &&
 		   space_is_good(pgt, iova, size) && paddr_is_good(pgt, paddr, size) &&
 		   prot_is_good(prot, gfp)))
 		return 0;
@@ -268,7 +271,7 @@ static int check_cut(const struct io_pgtable_safe *pgt, u64 iova, u64 size, gfp_
 static __always_inline int check_unmap(const struct io_pgtable_safe *pgt, u64 iova,
 				       u64 size, u32 flags)
 {
-	if (likely(!READ_ONCE(pgt->broken) && !((iova | size) & (pgt->granule - 1)) &&
+	if (likely(!((iova | size) & (pgt->granule - 1)) &&
 		   space_is_good(pgt, iova, size) && !(flags & ~IO_PGTABLE_SAFE_NO_FLUSH)))
 		return 0;
 	return check_unmap_slow(pgt, iova, size, pgt->granule, flags);
@@ -286,7 +289,7 @@ static __always_inline int check_unmap_pages(const struct io_pgtable_safe *pgt, 
 {
 	u64 size = (u64)pgsize * pgcount;
 
-	if (likely(!READ_ONCE(pgt->broken) && pages_are_good(pgt, iova, pgsize, pgcount) &&
+	if (likely(pages_are_good(pgt, iova, pgsize, pgcount) &&
 		   space_is_good(pgt, iova, size) && !(flags & ~IO_PGTABLE_SAFE_NO_FLUSH)))
 		return 0;
 	return check_unmap_pages_slow(pgt, iova, pgsize, pgcount, flags);
@@ -800,6 +803,7 @@ static int set_geometry(struct io_pgtable_safe *pgt)
 	if (pgt->iova_first > ULONG_MAX)
 		return -EOPNOTSUPP;
 	pgt->iova_mask = min_t(u64, pgt->iova_mask, ULONG_MAX - pgt->iova_first);
+	pgt->space = pgt->iova_mask;
 	pgt->paddr_last = min_t(u64, GENMASK_ULL(cfg->oas - 1, 0),
 				(phys_addr_t)U64_MAX);
 
@@ -927,7 +931,9 @@ EXPORT_SYMBOL_NS_GPL(devm_io_pgtable_safe_alloc, IO_PGTABLE_SAFE_NS);
  *	every format is: geometry, quirks and flush callbacks come from its cfg,
  *	and the callbacks are called with its cookie. Must have map_pages,
  *	unmap_pages and iova_to_phys. NULL, for which alloc_io_pgtable_ops() says
- *	that it failed, is refused.
+ *	that it failed, is refused. Its unmap_pages() gets a gather that says that
+ *	invalidations are queued. Concurrent calls share it, so nothing may be
+ *	added to it, as no format does.
  * @release: Frees it.
  *
  * On success the ops belong to the result, and nobody else may use them. The
@@ -1118,7 +1124,14 @@ static int begin_map(struct map_op *op, u64 size, unsigned int shift)
 	unsigned long irq;
 
 	spin_lock_irqsave(&l->lock, irq);
-	return ledger_claim_map(l, &op->claim, first, first + size - 1, shift, irq);
+	op->claim.op = NULL;
+	if (all_one_size(first, size, shift))
+		op->claim.op = ledger_quick_map(l, first, size, shift);
+	if (!op->claim.op)
+		return ledger_claim_map(l, &op->claim, first, first + size - 1, shift,
+					irq);
+	spin_unlock_irqrestore(&l->lock, irq);
+	return 0;
 }
 
 /*
@@ -1177,8 +1190,8 @@ map_run(struct map_op *op, u64 iova, phys_addr_t paddr, unsigned int shift, u64 
  * Physically contiguous memory, with the best page sizes, as often as it takes.
  * Moves *iova behind what was mapped.
  */
-static __always_inline int map_segment(struct map_op *op, u64 *iova,
-				       phys_addr_t paddr, u64 size)
+static noinline int map_segment(struct map_op *op, u64 *iova, phys_addr_t paddr,
+				u64 size)
 {
 	struct io_pgtable_safe_map_result res;
 	unsigned int shift;
@@ -1273,7 +1286,7 @@ static __always_inline struct io_pgtable_safe_map_result
 map_one_size(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, u64 size,
 	     unsigned int shift, int prot, gfp_t gfp, enum rest rest)
 {
-	u64 first = to_offset(pgt, iova), last = first + size - 1;
+	u64 first = to_offset(pgt, iova);
 	struct io_pgtable_safe_map_result res;
 	struct ledger *l = &pgt->ledger;
 	struct map_op op __uninitialized;
@@ -1281,26 +1294,27 @@ map_one_size(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, u64 size,
 	unsigned long irq;
 
 	spin_lock_irqsave(&l->lock, irq);
-	claimed = (size_t)size == size ? ledger_quick_map(l, first, last, shift) : NULL;
+	claimed = (size_t)size == size ? ledger_quick_map(l, first, size, shift) : NULL;
 	if (unlikely(!claimed)) {
 		init_map(&op, pgt, iova, prot, gfp);
 		return map_slow(&op, paddr, size, shift, rest, irq);
 	}
 	spin_unlock_irqrestore(&l->lock, irq);
 
-	op.claim.op = claimed;
 	if (prots_wants(&pgt->prots, shift, prot)) {
 		init_map(&op, pgt, iova, prot, gfp);
+		op.claim.op = claimed;
 		return map_claimed(&op, paddr, size, shift, rest);
 	}
 	res = backend_map(pgt, iova, paddr, size, shift, prot, gfp);
 	if (unlikely(res.err || res.mapped != size)) {
 		init_map(&op, pgt, iova, prot, gfp);
+		op.claim.op = claimed;
 		return map_rest(&op, paddr, size, res.mapped, res.err, rest);
 	}
 	end_tables(pgt, claimed, false);
 	ledger_leave(claimed, LEDGER_IDLE);
-	return res;
+	return map_result(size, 0);
 }
 
 static __always_inline struct io_pgtable_safe_map_result
@@ -1485,54 +1499,77 @@ static int find_part(struct sg_part *part, const struct sg_table *sgt, u64 offse
 	return -EINVAL;
 }
 
-/* Call fn for each physically contiguous piece; -EINVAL if the table is short */
-static __always_inline int
-walk_segments(const struct sg_part *part, struct map_op *op, u64 *iova,
-	      int (*fn)(struct map_op *op, u64 *iova, phys_addr_t paddr, u64 size))
+/* Does the table go on to the end of the part? */
+static bool is_long_enough(const struct sg_part *part)
 {
-	u64 left = part->size, skip = part->skip, paddr = 0, size = 0, addr, len;
+	u64 len, left = part->size, skip = part->skip;
 	unsigned int nents = part->nents;
 	struct scatterlist *sg = part->sg;
-	int err;
 
 	for (; nents; nents--, sg = next_sg(sg)) {
-		addr = sg_addr(sg, part->dma) + skip;
-		len = min(sg_len(sg, part->dma) - skip, left);
-		skip = 0;
+		len = sg_len(sg, part->dma) - skip;
+		if (len >= left)
+			return true;
 		left -= len;
-
-		if (addr == paddr + size) {
-			size += len;
-		} else {
-			err = likely(size) ? fn(op, iova, paddr, size) : 0;
-			if (unlikely(err))
-				return err;
-			paddr = addr;
-			size = len;
-		}
-		if (!left)
-			return fn(op, iova, paddr, size);
+		skip = 0;
 	}
-	return -EINVAL;
+	return false;
 }
 
-static int check_segment(struct map_op *op, u64 *iova, phys_addr_t paddr, u64 size)
+/*
+ * Take the next physically contiguous piece off the part, to the end of which the
+ * table goes. False if nothing is left.
+ */
+static __always_inline bool next_piece(struct sg_part *part, bool dma, u64 *paddr, u64 *size)
 {
-	if (size & (op->pgt->granule - 1))
+	u64 left = part->size, len, addr;
+
+	if (!left)
+		return false;
+	*paddr = sg_addr(part->sg, dma) + part->skip;
+	len = min(sg_len(part->sg, dma) - part->skip, left);
+	part->skip = 0;
+	while (len < left) {
+		part->sg = next_sg(part->sg);
+		addr = sg_addr(part->sg, dma);
+		if (addr != *paddr + len) {
+			if (likely(len))
+				break;
+			*paddr = addr;
+		}
+		len += min(sg_len(part->sg, dma), left - len);
+	}
+	part->size = left - len;
+	*size = len;
+	return true;
+}
+
+static int check_pieces(struct sg_part part, const struct io_pgtable_safe *pgt)
+{
+	u64 paddr, size;
+	int err = 0;
+
+	if (!is_long_enough(&part))
 		return -EINVAL;
-	return check_paddr(op->pgt, paddr, size, op->pgt->granule);
+	while (!err && next_piece(&part, part.dma, &paddr, &size)) {
+		if (size & (pgt->granule - 1))
+			return -EINVAL;
+		err = check_paddr(pgt, paddr, size, pgt->granule);
+	}
+	return err;
 }
 
 /* Most tables are good entry for entry, and to see that takes little */
-static int check_segments(const struct sg_part *part, struct map_op *op)
+static __always_inline bool entries_are_good(const struct sg_part *part, bool dma,
+					     const struct io_pgtable_safe *pgt)
 {
 	u64 addr, len, last, skip = part->skip, done = 0, low = 0, high = 0;
 	unsigned int nents = part->nents;
 	struct scatterlist *sg = part->sg;
 
 	do {
-		addr = sg_addr(sg, part->dma) + skip;
-		len = sg_len(sg, part->dma) - skip;
+		addr = sg_addr(sg, dma) + skip;
+		len = sg_len(sg, dma) - skip;
 		last = addr + len - 1;
 		skip = 0;
 		low |= addr | len | (last < addr);
@@ -1542,21 +1579,52 @@ static int check_segments(const struct sg_part *part, struct map_op *op)
 	} while (--nents && done < part->size);
 
 	/* The last address is all ones: whatever is beyond it has another bit */
-	if (likely(done >= part->size && !(low & (op->pgt->granule - 1)) &&
-		   high <= op->pgt->paddr_last))
-		return 0;
-	return walk_segments(part, op, NULL, check_segment);
+	return done >= part->size && !(low & (pgt->granule - 1)) && high <= pgt->paddr_last;
 }
 
-static noinline int map_segments(const struct sg_part *part, struct map_op *op,
-				 u64 *mapped)
+/* A loop each for either kind of address, so that none has to choose each time */
+static int check_segments(const struct sg_part *part, const struct io_pgtable_safe *pgt)
 {
-	u64 iova = op->first;
-	int err;
+	if (likely(part->dma ? entries_are_good(part, true, pgt) :
+			       entries_are_good(part, false, pgt)))
+		return 0;
+	return check_pieces(*part, pgt);
+}
 
-	err = walk_segments(part, op, &iova, map_segment);
+/* Up to which iova single granules are recorded, from the start of the claim */
+static u64 granules_end(const struct map_op *op)
+{
+	const struct ledger_op *claimed = op->claim.op;
+
+	return claimed->shift == op->pgt->granule_shift ? op->first + claimed->marked : 0;
+}
+
+static __always_inline int map_pieces(struct sg_part part, bool dma, struct map_op *op,
+				      u64 *mapped)
+{
+	u64 iova = op->first, end = granules_end(op), paddr, size;
+	const unsigned int shift = op->pgt->granule_shift;
+	struct io_pgtable_safe_map_result res = {};
+
+	while (!res.err && next_piece(&part, dma, &paddr, &size)) {
+		/* What most pieces are, if there are many */
+		if (likely(size == BIT_ULL(shift) && end - iova >= size)) {
+			res = backend_map(op->pgt, iova, paddr, size, shift, op->prot,
+					  op->gfp);
+			iova += res.mapped;
+			continue;
+		}
+		res.err = map_segment(op, &iova, paddr, size);
+		end = max(granules_end(op), iova);
+	}
 	*mapped = iova - op->first;
-	return err;
+	return res.err;
+}
+
+static noinline int map_segments(const struct sg_part *part, struct map_op *op, u64 *mapped)
+{
+	return part->dma ? map_pieces(*part, true, op, mapped) :
+			   map_pieces(*part, false, op, mapped);
 }
 
 /**
@@ -1597,7 +1665,7 @@ io_pgtable_safe_map_sgtable(struct io_pgtable_safe *pgt, u64 iova,
 	if (!err)
 		err = find_part(&part, sgt, offset);
 	if (!err)
-		err = check_segments(&part, &op);
+		err = check_segments(&part, pgt);
 	if (!err)
 		err = begin_map(&op, size, pgt->granule_shift);
 	if (unlikely(err))
@@ -1711,7 +1779,7 @@ unmap_rest(struct io_pgtable_safe *pgt, struct ledger_op *op, u64 iova, u64 size
 static __always_inline struct io_pgtable_safe_unmap_result
 unmap_range(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
 {
-	u64 first = to_offset(pgt, iova), last = first + size - 1;
+	u64 first = to_offset(pgt, iova);
 	unsigned int shift = largest_shift(pgt, size);
 	struct ledger *l = &pgt->ledger;
 	struct ledger_op *op;
@@ -1722,7 +1790,7 @@ unmap_range(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
 	if (unlikely(!all_one_size(iova, size, shift)))
 		return unmap_mixed(pgt, iova, size, flags);
 	spin_lock_irqsave(&l->lock, irq);
-	op = ledger_quick_unmap(l, first, last, shift);
+	op = ledger_quick_unmap(l, first, size, shift);
 	if (unlikely(!op))
 		return unmap_slow(pgt, iova, size, shift, flags, irq);
 	spin_unlock_irqrestore(&l->lock, irq);

@@ -374,7 +374,19 @@ static void ledger_free_tree(const struct ledger *l, struct ledger_node *node,
 	kfree(node);
 }
 
-/* Remember the node of this level that has the byte, or that none is known */
+/* No node of this level is known, nor of those below */
+static inline void ledger_cool(struct ledger *l, unsigned int lvl)
+	__must_hold(&l->lock)
+{
+	unsigned int i;
+
+	for (i = 0; i <= lvl; i++) {
+		l->level[i].hot = NULL;
+		l->level[i].hot_slots = 0;
+	}
+}
+
+/* Remember the node of this level that has the byte */
 static inline void ledger_heat(struct ledger *l, unsigned int lvl,
 			       struct ledger_node *node, u64 off)
 	__must_hold(&l->lock)
@@ -382,7 +394,7 @@ static inline void ledger_heat(struct ledger *l, unsigned int lvl,
 	struct ledger_level *level = &l->level[lvl];
 
 	level->hot = node;
-	level->hot_slots = node ? ledger_slots(l, lvl) : 0;
+	level->hot_slots = ledger_slots(l, lvl);
 	level->first = off & ~ledger_node_mask(l, lvl);
 }
 
@@ -391,10 +403,7 @@ static inline void ledger_discard(struct ledger *l, struct ledger_garbage *g,
 				  struct ledger_node *node, unsigned int lvl)
 	__must_hold(&l->lock)
 {
-	unsigned int i;
-
-	for (i = 0; i <= lvl; i++)
-		ledger_heat(l, i, NULL, 0);
+	ledger_cool(l, lvl);
 	if (!lvl && l->stashed < LEDGER_STASH) {
 		memset(node, 0, ledger_node_size(l, 0));
 		node->bits[0] = (unsigned long)l->stash;
@@ -513,8 +522,7 @@ static int ledger_init(struct ledger *l, unsigned long pgsizes,
 	for (i = 0; i < LEDGER_OPS; i++)
 		l->ops[i].stage = LEDGER_IDLE;
 	l->root = ledger_alloc_node(l, l->levels - 1, GFP_KERNEL);
-	for (i = 0; i < l->levels; i++)
-		ledger_heat(l, i, NULL, 0);
+	ledger_cool(l, l->levels - 1);
 	return l->root ? 0 : -ENOMEM;
 }
 
@@ -740,12 +748,10 @@ static struct ledger_node *ledger_nearest(const struct ledger *l, u64 off, unsig
 	__must_hold(&l->lock)
 {
 	const struct ledger_level *level;
-	u64 mask;
 
 	for (; *lvl + 1 < l->levels; ++*lvl) {
 		level = &l->level[*lvl];
-		mask = BIT_ULL(level[1].shift) - 1;
-		if (level->hot && (off & ~mask) == level->first)
+		if (level->hot && !((off ^ level->first) >> level[1].shift))
 			return level->hot;
 	}
 	return l->root;
@@ -1136,16 +1142,16 @@ static __always_inline bool ledger_is_idle(struct ledger *l) __must_hold(&l->loc
 
 /*
  * The slots of a range that is a whole number of them, if they are all in one
- * word of the node used last.
+ * word of the node used last. more: bytes in the range, minus one.
  */
 static __always_inline bool ledger_find_word(const struct ledger_level *level,
-					     u64 first, u64 last,
+					     u64 first, u64 more,
 					     unsigned long **bits, unsigned long *mask)
 {
 	u64 a = (first - level->first) >> level->shift;
-	u64 more = (last - first) >> level->shift;
 	unsigned int bit = a % BITS_PER_LONG;
 
+	more >>= level->shift;
 	/* If first is before the node, a is a large number */
 	if (unlikely(a + more >= level->hot_slots || bit + more >= BITS_PER_LONG))
 		return false;
@@ -1553,7 +1559,7 @@ static noinline int ledger_claim_map(struct ledger *l, struct ledger_claim *c,
  * ledger_quick_map() - Claim a range for a few leaves next to the last ones.
  * @l: The ledger.
  * @first: First byte.
- * @last: Last byte.
+ * @size: In bytes.
  * @shift: log2 of the size of a leaf. The range is a whole number of them.
  *
  * Most of all maps can be claimed like this. It does the same as
@@ -1564,7 +1570,7 @@ static noinline int ledger_claim_map(struct ledger *l, struct ledger_claim *c,
  * has been mapped; or NULL, and then ledger_claim_map() must have a look.
  */
 static __always_inline struct ledger_op *ledger_quick_map(struct ledger *l, u64 first,
-							  u64 last, unsigned int shift)
+							  u64 size, unsigned int shift)
 	__must_hold(&l->lock)
 {
 	const struct ledger_level *level = &l->level[ledger_level(l, shift)];
@@ -1572,16 +1578,16 @@ static __always_inline struct ledger_op *ledger_quick_map(struct ledger *l, u64 
 	unsigned long mask, *bits;
 
 	if (unlikely(!ledger_is_idle(l) || shift != level->shift ||
-		     !ledger_find_word(level, first, last, &bits, &mask)))
+		     !ledger_find_word(level, first, size - 1, &bits, &mask)))
 		return NULL;
 	if (unlikely((bits[0] | bits[level->wide]) & mask))
 		return NULL;
 	bits[0] |= mask;
-	l->mapped += last - first + 1;
-	op->marked = last - first + 1;
+	l->mapped += size;
+	op->marked = size;
 	op->shift = shift;
 	op->first = first;
-	op->last = last;
+	op->last = first + size - 1;
 	op->stage = LEDGER_MAPPING;
 	return op;
 }
@@ -1664,7 +1670,7 @@ static void ledger_note_word(const struct ledger_level *level, struct ledger_op 
 {
 	unsigned long mask, *bits;
 
-	if (ledger_find_word(level, op->first, op->last, &bits, &mask)) {
+	if (ledger_find_word(level, op->first, op->last - op->first, &bits, &mask)) {
 		op->bits = bits;
 		op->mask = mask;
 	}
@@ -1739,7 +1745,7 @@ static __always_inline bool ledger_word_is_leaves(const struct ledger_level *lev
  * ledger_quick_unmap() - Claim a few leaves next to those used last.
  * @l: The ledger.
  * @first: First byte.
- * @last: Last byte.
+ * @size: In bytes.
  * @shift: log2 of a size of which the range is a whole, aligned number.
  *
  * As ledger_quick_map() is for maps.
@@ -1749,7 +1755,7 @@ static __always_inline bool ledger_word_is_leaves(const struct ledger_level *lev
  * all has been unmapped; or NULL, and then ledger_claim_unmap() must have a look.
  */
 static __always_inline struct ledger_op *ledger_quick_unmap(struct ledger *l, u64 first,
-							    u64 last, unsigned int shift)
+							    u64 size, unsigned int shift)
 	__must_hold(&l->lock)
 {
 	unsigned int lvl = ledger_level(l, shift);
@@ -1758,14 +1764,14 @@ static __always_inline struct ledger_op *ledger_quick_unmap(struct ledger *l, u6
 	unsigned long mask, *bits;
 
 	if (unlikely(!ledger_is_idle(l) ||
-		     !ledger_find_word(level, first, last, &bits, &mask) ||
+		     !ledger_find_word(level, first, size - 1, &bits, &mask) ||
 		     !ledger_word_is_leaves(level, bits, mask)))
 		return NULL;
 	op->bits = bits;
 	op->mask = mask;
 	op->lvl = lvl;
 	op->first = first;
-	op->last = last;
+	op->last = first + size - 1;
 	op->stage = LEDGER_UNMAPPING;
 	return op;
 }

@@ -49,7 +49,7 @@ static __always_inline int ledger_alone_map(struct bench_table *t,
 	int err;
 
 	spin_lock_irqsave(&l->lock, flags);
-	claim.op = ledger_quick_map(l, iova, last, b->shift);
+	claim.op = ledger_quick_map(l, iova, b->size, b->shift);
 	if (likely(claim.op)) {
 		spin_unlock_irqrestore(&l->lock, flags);
 		ledger_leave(claim.op, LEDGER_IDLE);
@@ -76,7 +76,7 @@ static __always_inline int ledger_alone_unmap(struct bench_table *t,
 	int err;
 
 	spin_lock_irqsave(&l->lock, flags);
-	claim.op = ledger_quick_unmap(l, iova, last, shift);
+	claim.op = ledger_quick_unmap(l, iova, b->size, shift);
 	if (likely(claim.op)) {
 		spin_unlock_irqrestore(&l->lock, flags);
 		ledger_leave(claim.op, LEDGER_UNMAPPED);

@@ -557,7 +557,9 @@ static int claim_map(struct model *m, struct ledger_claim *c, u64 first, u64 las
 	unsigned long flags;
 
 	spin_lock_irqsave(&l->lock, flags);
-	c->op = is_whole(first, last, shift) ? ledger_quick_map(l, first, last, shift) : NULL;
+	c->op = NULL;
+	if (is_whole(first, last, shift))
+		c->op = ledger_quick_map(l, first, last - first + 1, shift);
 	if (!c->op)
 		return ledger_claim_map(l, c, first, last, shift, flags);
 	spin_unlock_irqrestore(&l->lock, flags);
@@ -575,7 +577,7 @@ static int claim_unmap(struct model *m, struct ledger_claim *c, u64 first, u64 l
 	while (!(m->pgsizes & BIT(*shift)) || !is_whole(first, last, *shift))
 		--*shift;
 	spin_lock_irqsave(&l->lock, flags);
-	c->op = ledger_quick_unmap(l, first, last, *shift);
+	c->op = ledger_quick_unmap(l, first, last - first + 1, *shift);
 	if (!c->op)
 		return ledger_claim_unmap(l, c, first, last, shift, flags);
 	spin_unlock_irqrestore(&l->lock, flags);
