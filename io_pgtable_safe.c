@@ -52,6 +52,8 @@
  * @cookie: What @tlb and the driver's page allocator are called with.
  * @cfg: The granted configuration, with the driver's own callbacks in it.
  * @replacing: How many calls that unmap are putting a block in the place of tables.
+ * @id: No other table has or had it.
+ * @reserve: The reservation in use, or NULL.
  *
  * What each operation reads is at the beginning, in few cache lines.
  */
@@ -78,6 +80,8 @@ struct io_pgtable_safe {
 	void *cookie;
 	struct io_pgtable_cfg cfg;
 	atomic_t replacing;
+	u64 id;
+	struct io_pgtable_safe_reserve *reserve;
 };
 
 static struct io_pgtable_safe_map_result map_result(u64 mapped, int err)
@@ -109,6 +113,40 @@ static void set_broken(struct io_pgtable_safe *pgt)
 	WRITE_ONCE(pgt->space, 0);
 	dev_err_ratelimited(pgt->cfg.iommu_dev,
 			    "io-pgtable broke its contract, page table disabled\n");
+}
+
+/*
+ * struct io_pgtable_safe_reserve - Memory for whatever is mapped in a range.
+ * @pgt: The page table that uses it, or NULL.
+ * @id: That of the page table it was made for.
+ * @first: First byte of the range.
+ * @last: Last byte of it.
+ * @source: Where the tables come from. With it the page table need not exist any
+ *	more when they are given back.
+ * @tables: Tables, by &table_page.next.
+ * @levels: Levels of @spares.
+ * @spares: What the ledger may need.
+ * @prots: What the record of protections may need, see prots_alloc_spare().
+ *
+ * @pgt, @tables, @spares and @prots are protected by the locks of their users while it is
+ * attached.
+ */
+struct io_pgtable_safe_reserve {
+	struct io_pgtable_safe *pgt;
+	u64 id;
+	u64 first;
+	u64 last;
+	struct table_source source;
+	struct table_page *tables;
+	unsigned int levels;
+	struct ledger_spares spares;
+	struct xa_node *prots;
+};
+
+/* No sane caller asks not to retry and to retry: the rest of it must be right */
+static __always_inline bool is_reserved(gfp_t gfp)
+{
+	return (gfp & IO_PGTABLE_SAFE_RESERVED) == IO_PGTABLE_SAFE_RESERVED;
 }
 
 /* --- checks of arguments -------------------------------------------------- */
@@ -174,11 +212,27 @@ static int check_prot(const struct io_pgtable_safe *pgt, int prot, gfp_t gfp)
 	return check_gfp(gfp);
 }
 
+/* Is this in the range that is reserved for? */
+static noinline int check_reserved(const struct io_pgtable_safe *pgt, u64 iova,
+				   u64 size, gfp_t gfp)
+{
+	const struct io_pgtable_safe_reserve *r = READ_ONCE(pgt->reserve);
+
+	if (gfp != IO_PGTABLE_SAFE_RESERVED || !r)
+		return -EINVAL;
+	return iova < r->first || iova + size - 1 > r->last ? -ERANGE : 0;
+}
+
+static int check_reserve(const struct io_pgtable_safe *pgt, u64 iova, u64 size, gfp_t gfp)
+{
+	return is_reserved(gfp) ? check_reserved(pgt, iova, size, gfp) : 0;
+}
+
 static noinline int check_map_slow(const struct io_pgtable_safe *pgt, u64 iova,
 				   u64 size, u64 align, int prot, gfp_t gfp)
 {
 	return check_table(pgt) ?: check_iova(pgt, iova, size, align) ?:
-	       check_prot(pgt, prot, gfp);
+	       check_prot(pgt, prot, gfp) ?: check_reserve(pgt, iova, size, gfp);
 }
 
 static noinline int check_unmap_slow(const struct io_pgtable_safe *pgt, u64 iova,
@@ -209,7 +263,8 @@ static __always_inline bool paddr_is_good(const struct io_pgtable_safe *pgt,
 
 static __always_inline bool prot_is_good(int prot, gfp_t gfp)
 {
-	return (prot & (INT_MIN | IOMMU_READ)) == IOMMU_READ && !(gfp & BAD_GFP);
+	return (prot & (INT_MIN | IOMMU_READ)) == IOMMU_READ &&
+	       !(gfp & (BAD_GFP | IO_PGTABLE_SAFE_RESERVED));
 }
 
 static __always_inline bool pages_are_good(const struct io_pgtable_safe *pgt,
@@ -265,7 +320,8 @@ static int check_cut(const struct io_pgtable_safe *pgt, u64 iova, u64 size, gfp_
 		might_alloc(gfp);
 	if (flags & ~IO_PGTABLE_SAFE_NO_FLUSH)
 		return -EINVAL;
-	return check_table(pgt) ?: check_iova(pgt, iova, size, pgt->granule) ?: check_gfp(gfp);
+	return check_table(pgt) ?: check_iova(pgt, iova, size, pgt->granule) ?:
+	       check_gfp(gfp) ?: check_reserve(pgt, iova, size, gfp);
 }
 
 static __always_inline int check_unmap(const struct io_pgtable_safe *pgt, u64 iova,
@@ -751,9 +807,9 @@ static void backend_free(void *cookie, void *pages, size_t size)
 static void set_allocator(struct io_pgtable_safe *pgt, struct io_pgtable_cfg *cfg)
 {
 	pgt->tables.on = true;
-	pgt->tables.alloc = cfg->alloc;
-	pgt->tables.free = cfg->free;
-	pgt->tables.cookie = pgt->cookie;
+	pgt->tables.source.alloc = cfg->alloc;
+	pgt->tables.source.free = cfg->free;
+	pgt->tables.source.cookie = pgt->cookie;
 	cfg->alloc = backend_alloc;
 	cfg->free = backend_free;
 }
@@ -810,6 +866,13 @@ static int set_geometry(struct io_pgtable_safe *pgt)
 	io_pgtable_safe_gather_init(&pgt->gather);
 	prots_init(&pgt->prots, pgt->pgsizes);
 	return ledger_init(&pgt->ledger, pgt->pgsizes, cfg->ias);
+}
+
+static u64 next_id(void)
+{
+	static atomic64_t ids = ATOMIC64_INIT(0);
+
+	return atomic64_inc_return(&ids);
 }
 
 static int alloc_backend(struct io_pgtable_safe *pgt, enum io_pgtable_fmt fmt,
@@ -884,6 +947,9 @@ io_pgtable_safe_alloc(enum io_pgtable_fmt fmt, const struct io_pgtable_cfg *cfg,
 	err = set_geometry(pgt);
 	if (err)
 		goto free_ops;
+	pgt->id = next_id();
+	if (pgt->tables.on)
+		table_pages_set_levels(&pgt->tables, fmt, pgt->cfg.ias, pgt->granule_shift);
 	return pgt;
 
 free_ops:
@@ -1015,6 +1081,7 @@ void io_pgtable_safe_free(struct io_pgtable_safe *pgt)
 				     "page table freed with %llu bytes mapped\n",
 				     mapped);
 
+	io_pgtable_safe_reserve_detach(pgt);
 	pgt->release(pgt->ops);
 	table_pages_destroy(&pgt->tables);
 	ledger_destroy(&pgt->ledger);
@@ -1338,7 +1405,8 @@ map_pages(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, size_t pgsiz
  * @pgcount: Number of pages.
  * @prot: IOMMU_READ, IOMMU_WRITE and the other protection flags of
  *	include/linux/iommu.h.
- * @gfp: For page tables and the ledger. No zone modifiers.
+ * @gfp: For page tables and the ledger. No zone modifiers. Or
+ *	%IO_PGTABLE_SAFE_RESERVED, see "Reservations".
  *
  * All four legal outcomes reach the caller, and it must cope with each: retry
  * the remainder after partial success, and after an error either unmap what was
@@ -1866,7 +1934,8 @@ EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_unmap, IO_PGTABLE_SAFE_NS);
  * @pgt: The page table.
  * @iova: First byte; aligned to the granule.
  * @size: In bytes; a multiple of the granule.
- * @gfp: For page tables and the ledger. No zone modifiers.
+ * @gfp: For page tables and the ledger. No zone modifiers. Or
+ *	%IO_PGTABLE_SAFE_RESERVED; the reservation must be for all of the leaves.
  * @flags: 0 or %IO_PGTABLE_SAFE_NO_FLUSH.
  *
  * As io_pgtable_safe_unmap(), and the same where no leaf is cut. A leaf that lies
@@ -2015,6 +2084,255 @@ u64 io_pgtable_safe_kept(struct io_pgtable_safe *pgt)
 	return table_pages_kept(&pgt->tables);
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_kept, IO_PGTABLE_SAFE_NS);
+
+/* --- reservations --------------------------------------------------------- */
+
+/* For a loop that may be long: let others run, and give up if nobody waits for it */
+static int breathe(gfp_t gfp)
+{
+	if (!gfpflags_allow_blocking(gfp))
+		return 0;
+	cond_resched();
+	return fatal_signal_pending(current) ? -EINTR : 0;
+}
+
+static int reserve_tables(struct io_pgtable_safe_reserve *r, u64 n, size_t size,
+			  gfp_t gfp)
+{
+	struct table_page *p;
+	int err;
+
+	for (; n; n--) {
+		err = breathe(gfp);
+		if (err)
+			return err;
+		p = table_page_alloc(&r->source, size, gfp);
+		if (!p)
+			return -ENOMEM;
+		p->next = r->tables;
+		r->tables = p;
+	}
+	return 0;
+}
+
+/* For a cut also two drafts, which are nodes of leaves, and their groups */
+static int reserve_nodes(struct io_pgtable_safe_reserve *r, const struct ledger *l,
+			 unsigned int lvl, u64 first, u64 last, gfp_t gfp)
+{
+	bool top = lvl + 1 == l->levels;
+	u64 nodes = top ? 0 : ledger_count_nodes(l, lvl, first, last);
+	u64 groups = top ? 0 : ledger_count_groups(l, lvl, first, last) + 2;
+	int err;
+
+	for (nodes += lvl ? 2 : 0; nodes; nodes--) {
+		err = breathe(gfp);
+		if (err)
+			return err;
+		if (!ledger_alloc_spare_node(l, &r->spares, lvl, gfp))
+			return -ENOMEM;
+	}
+	for (; groups; groups--)
+		if (!ledger_alloc_spare_group(&r->spares, lvl, gfp))
+			return -ENOMEM;
+	return 0;
+}
+
+static int reserve_prots(struct io_pgtable_safe_reserve *r, struct prots *p, u64 n,
+			 gfp_t gfp)
+{
+	int err = 0;
+
+	for (; n && !err; n--) {
+		err = breathe(gfp);
+		if (!err && !prots_alloc_spare(p, &r->prots, gfp))
+			err = -ENOMEM;
+	}
+	return err;
+}
+
+static int fill_reserve(struct io_pgtable_safe *pgt, struct io_pgtable_safe_reserve *r,
+			gfp_t gfp)
+{
+	u64 first = to_offset(pgt, r->first), last = to_offset(pgt, r->last);
+	u64 n = table_pages_count(&pgt->tables, first, last);
+	unsigned int lvl;
+	int err;
+
+	/* Not even if there were nothing else: do not go and try */
+	if (n > (u64)totalram_pages() << PAGE_SHIFT >> pgt->granule_shift)
+		return -ENOMEM;
+	err = reserve_tables(r, n, pgt->granule, gfp);
+	for (lvl = 0; !err && lvl < r->levels; lvl++)
+		err = reserve_nodes(r, &pgt->ledger, lvl, first, last, gfp);
+	if (err)
+		return err;
+	n = prots_count(&pgt->prots, first, last, pgt->cfg.ias);
+	return reserve_prots(r, &pgt->prots, n, gfp);
+}
+
+/**
+ * io_pgtable_safe_reserve() - Allocate now what maps in a range may need later.
+ * @pgt: The page table.
+ * @iova: First byte; aligned to the granule.
+ * @size: In bytes; a multiple of the granule.
+ * @gfp: For all of it. No zone modifiers.
+ *
+ * See "Reservations".
+ *
+ * Context: Any; sleeps if @gfp allows it, and then a fatal signal ends it.
+ * Return: The reservation, to be given back with io_pgtable_safe_unreserve(), or
+ * an ERR_PTR: -EOPNOTSUPP if the format's tables do not come from the layer (v7s,
+ * DART, io_pgtable_safe_wrap(); any format before 6.8); -EINVAL for a bad range or
+ * bad flags; -ERANGE; -EOVERFLOW; -ENOMEM, at once if it takes more than the
+ * machine has; -EINTR; -EIO for a broken table.
+ */
+struct io_pgtable_safe_reserve *
+io_pgtable_safe_reserve(struct io_pgtable_safe *pgt, u64 iova, u64 size, gfp_t gfp)
+{
+	struct io_pgtable_safe_reserve *r;
+	int err;
+
+	if (!pgt->tables.on)
+		return ERR_PTR(-EOPNOTSUPP);
+	err = check_table(pgt) ?: check_iova(pgt, iova, size, pgt->granule);
+	if (err)
+		return ERR_PTR(err);
+	if (check_gfp(gfp) || is_reserved(gfp))
+		return ERR_PTR(-EINVAL);
+	might_alloc(gfp);
+
+	r = kzalloc_obj(*r, gfp);
+	if (!r)
+		return ERR_PTR(-ENOMEM);
+	r->id = pgt->id;
+	r->first = iova;
+	r->last = iova + size - 1;
+	r->source = pgt->tables.source;
+	r->levels = pgt->ledger.levels;
+	err = fill_reserve(pgt, r, gfp);
+	if (err) {
+		io_pgtable_safe_unreserve(r);
+		return ERR_PTR(err);
+	}
+	return r;
+}
+EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_reserve, IO_PGTABLE_SAFE_NS);
+
+/**
+ * io_pgtable_safe_unreserve() - Give back what is left of a reservation.
+ * @r: The reservation; NULL and an ERR_PTR are ignored. If it is attached it is
+ *	detached first.
+ *
+ * Also when its page table has been freed. The driver's page allocator must still
+ * be there. With __free(io_pgtable_safe_unreserve) it is given back when the
+ * pointer goes out of scope.
+ *
+ * Context: Any, as far as the driver's page allocator allows. Must not race with
+ * anything that uses @r.
+ */
+void io_pgtable_safe_unreserve(struct io_pgtable_safe_reserve *r)
+{
+	struct table_page *p;
+
+	if (IS_ERR_OR_NULL(r))
+		return;
+	if (r->pgt)
+		io_pgtable_safe_reserve_detach(r->pgt);
+	while ((p = r->tables)) {
+		r->tables = p->next;
+		table_page_free(&r->source, p);
+	}
+	ledger_free_spares(&r->spares, r->levels);
+	prots_free_spares(r->prots);
+	kfree(r);
+}
+EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_unreserve, IO_PGTABLE_SAFE_NS);
+
+/**
+ * io_pgtable_safe_reserve_attach() - Let maps take from a reservation.
+ * @pgt: The page table that it was made for.
+ * @r: The reservation.
+ *
+ * Context: Any.
+ * Return: 0; -EINVAL if @r was made for another page table; -EBUSY if @pgt has a
+ * reservation attached, this one or another.
+ */
+int io_pgtable_safe_reserve_attach(struct io_pgtable_safe *pgt,
+				   struct io_pgtable_safe_reserve *r)
+{
+	unsigned long flags;
+
+	if (r->id != pgt->id)
+		return -EINVAL;
+
+	spin_lock_irqsave(&pgt->tables.lock, flags);
+	if (pgt->reserve) {
+		spin_unlock_irqrestore(&pgt->tables.lock, flags);
+		return -EBUSY;
+	}
+	r->pgt = pgt;
+	WRITE_ONCE(pgt->reserve, r);
+	pgt->tables.reserve = &r->tables;
+	spin_unlock_irqrestore(&pgt->tables.lock, flags);
+
+	spin_lock_irqsave(&pgt->ledger.lock, flags);
+	pgt->ledger.reserve = &r->spares;
+	spin_unlock_irqrestore(&pgt->ledger.lock, flags);
+
+	xa_lock_irqsave(&pgt->prots.unusual, flags);
+	pgt->prots.reserve = &r->prots;
+	xa_unlock_irqrestore(&pgt->prots.unusual, flags);
+	return 0;
+}
+EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_reserve_attach, IO_PGTABLE_SAFE_NS);
+
+/**
+ * io_pgtable_safe_reserve_detach() - Let no map take from a reservation any more.
+ * @pgt: The page table; nothing happens if no reservation is attached to it.
+ *
+ * Context: Any. Must not race with a map that uses the reservation.
+ */
+void io_pgtable_safe_reserve_detach(struct io_pgtable_safe *pgt)
+{
+	unsigned long flags;
+
+	xa_lock_irqsave(&pgt->prots.unusual, flags);
+	pgt->prots.reserve = NULL;
+	xa_unlock_irqrestore(&pgt->prots.unusual, flags);
+
+	spin_lock_irqsave(&pgt->ledger.lock, flags);
+	pgt->ledger.reserve = NULL;
+	spin_unlock_irqrestore(&pgt->ledger.lock, flags);
+
+	spin_lock_irqsave(&pgt->tables.lock, flags);
+	pgt->tables.reserve = NULL;
+	if (pgt->reserve)
+		pgt->reserve->pgt = NULL;
+	WRITE_ONCE(pgt->reserve, NULL);
+	spin_unlock_irqrestore(&pgt->tables.lock, flags);
+}
+EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_reserve_detach, IO_PGTABLE_SAFE_NS);
+
+/**
+ * io_pgtable_safe_reserve_left() - How much of a reservation is left?
+ * @r: The reservation. No map may be taking from it.
+ *
+ * For statistics and tests: counts one by one.
+ *
+ * Context: Any.
+ * Return: Bytes, of tables and of what the ledger may need.
+ */
+u64 io_pgtable_safe_reserve_left(const struct io_pgtable_safe_reserve *r)
+{
+	const struct table_page *p;
+	u64 bytes = 0;
+
+	for (p = r->tables; p; p = p->next)
+		bytes += p->size + sizeof(*p);
+	return bytes + ledger_spare_bytes(&r->spares, r->levels) +
+	       prots_spare_bytes(r->prots);
+}
+EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_reserve_left, IO_PGTABLE_SAFE_NS);
 
 /* --- questions ------------------------------------------------------------ */
 

@@ -9,6 +9,7 @@
 #include <linux/cleanup.h>
 #include <linux/compiler.h>
 #include <linux/err.h>
+#include <linux/gfp.h>
 #include <linux/io-pgtable.h>
 #include <linux/types.h>
 
@@ -73,12 +74,14 @@ struct sg_table;
  *               size is not exactly one of the granted ones; a count or size
  *               is zero; @prot has neither IOMMU_READ nor IOMMU_WRITE, or
  *               IOMMU_WRITE alone where the format would make it readable too;
- *               @gfp has __GFP_COMP or picks a memory zone; an unknown flag;
+ *               @gfp has __GFP_COMP or picks a memory zone, or wants what is
+ *               reserved and nothing is; an unknown flag;
  *               a scatter-gather table shorter than asked for; a bad
  *               configuration.
  * -ERANGE       The first or last byte is outside the address space (ias bits,
  *               or the upper half with IO_PGTABLE_QUIRK_ARM_TTBR1) or outside
- *               the physical address space (oas bits).
+ *               the physical address space (oas bits), or what is reserved does
+ *               not pay for it.
  * -EOVERFLOW    Address plus size, or page size times count, does not fit.
  * -EEXIST       A map over something that is mapped.
  * -ENOENT       An unmap or lookup of something that is not mapped, or a range
@@ -91,7 +94,8 @@ struct sg_table;
  *               now, or of a leaf that it cuts.
  * -ENOMEM       No memory for page tables or for the ledger.
  * -EOPNOTSUPP   A format, quirk or custom allocator that this kernel does not
- *               have.
+ *               have; a reservation for a format that does not take one.
+ * -EINTR        A fatal signal ended io_pgtable_safe_reserve().
  * -EIO          The backend broke its contract. A map call that made no
  *               progress or returned a positive error is only that. After a
  *               count that cannot be, or an unmap that failed, the table is
@@ -184,7 +188,59 @@ struct sg_table;
  *   empty table still wants the first.
  */
 
+/**
+ * DOC: reservations
+ *
+ * A driver that maps asynchronously (VM_BIND) must not allocate when the map is
+ * done: others wait for it by a fence, and reclaim may wait for them. What it may
+ * need is allocated before, when there is a caller to be told that there is no
+ * memory:
+ *
+ * - io_pgtable_safe_reserve(), when the operation is submitted, allocates the
+ *   tables and the ledger's nodes for a range, whatever is mapped in it: with any
+ *   page sizes, in any number of pieces, and whether there are some already.
+ * - io_pgtable_safe_reserve_attach(), when the operation is run, lets maps take from
+ *   it. A page table has one attached at a time.
+ * - Maps and cuts in the range that are called with %IO_PGTABLE_SAFE_RESERVED as
+ *   their gfp take tables and nodes from there. They do not sleep, nor make memory
+ *   be reclaimed, and do not fail with -ENOMEM. Others may map beside it with gfp
+ *   flags of their own, and leave it alone.
+ * - io_pgtable_safe_reserve_detach() and io_pgtable_safe_unreserve() give back what
+ *   is left.
+ *
+ * A reservation pays for mapping each byte of its range once. What is unmapped does
+ * not come back to it: a driver that maps a range, unmaps it and maps it again
+ * under the same reservation may find it empty, and so may one that tries again
+ * after a map that failed in the middle (-EIO and the like; a map that is refused has
+ * taken nothing). To cut blocks, reserve for the range that
+ * io_pgtable_safe_leaf_span() gives.
+ *
+ * Nothing is allocated by such a call, but for one case: for blocks with another
+ * protection than most in the table, an xarray tries the slab first, with
+ * GFP_NOWAIT, and gets reserved memory if there is none.
+ *
+ * It costs a table for each 2M (with 4K pages; 32M with 16K, 512M with 64K) that
+ * the range touches, one for each 1G, and so on, with some 150 bytes for each, and
+ * some KiB besides: 2.1 MiB for 1 GiB. Most of it comes back, as most ranges
+ * are mapped with larger pages. So the size should be limited before it is reserved,
+ * if it comes from user space, and __GFP_NORETRY or __GFP_RETRY_MAYFAIL keeps a
+ * large one from troubling others.
+ *
+ * A reservation may outlive its page table, to be given back then; that of a freed
+ * page table is detached. It must not be given back or detached while a map takes
+ * from it.
+ *
+ * Only for formats whose tables come from the layer: LPAE, from 6.12 on. With a
+ * walker that is not coherent the format calls dma_map_single() for each table,
+ * which for a device with an IOMMU of its own or a bounce buffer might allocate, but
+ * such a device the format refuses anyway.
+ */
+
+/* Not to retry, and to retry: no allocator is ever asked for that */
+#define IO_PGTABLE_SAFE_RESERVED	(__GFP_NORETRY | __GFP_RETRY_MAYFAIL)
+
 struct io_pgtable_safe;
+struct io_pgtable_safe_reserve;
 
 /**
  * enum io_pgtable_safe_flags - Flags of the unmap functions.
@@ -300,6 +356,17 @@ io_pgtable_safe_cut(struct io_pgtable_safe *pgt, u64 iova, u64 size, gfp_t gfp,
 int __must_check io_pgtable_safe_flush(struct io_pgtable_safe *pgt, u64 iova,
 				       u64 size);
 u64 __must_check io_pgtable_safe_kept(struct io_pgtable_safe *pgt);
+
+struct io_pgtable_safe_reserve * __must_check
+io_pgtable_safe_reserve(struct io_pgtable_safe *pgt, u64 iova, u64 size, gfp_t gfp);
+void io_pgtable_safe_unreserve(struct io_pgtable_safe_reserve *r);
+DEFINE_FREE(io_pgtable_safe_unreserve, struct io_pgtable_safe_reserve *,
+	    io_pgtable_safe_unreserve(_T))
+int __must_check io_pgtable_safe_reserve_attach(struct io_pgtable_safe *pgt,
+						struct io_pgtable_safe_reserve *r);
+void io_pgtable_safe_reserve_detach(struct io_pgtable_safe *pgt);
+u64 __must_check
+io_pgtable_safe_reserve_left(const struct io_pgtable_safe_reserve *r);
 
 int __must_check io_pgtable_safe_lookup(struct io_pgtable_safe *pgt, u64 iova,
 					struct io_pgtable_safe_span *span);

@@ -196,10 +196,22 @@ static int cut_prepare_rest(struct cut *cut, struct cut_leaf *leaf,
 	return err;
 }
 
+/* May the leaves be mapped with what is reserved? */
+static int cut_check_reserve(const struct cut *cut)
+{
+	const struct cut_leaf *leaf;
+	int err = 0;
+
+	for (leaf = cut->leaf; leaf < cut->leaf + cut->nr && !err; leaf++)
+		err = check_reserve(cut->pgt, cut_iova(cut, leaf->span.first),
+				    cut_leaf_size(leaf), cut->gfp);
+	return err;
+}
+
 static int cut_prepare(struct cut *cut)
 {
+	int err = cut_check_reserve(cut);
 	struct cut_leaf *leaf;
-	int err = 0;
 
 	for (leaf = cut->leaf; leaf < cut->leaf + cut->nr && !err; leaf++) {
 		leaf->draft = ledger_new_draft(&cut->pgt->ledger, &leaf->span, cut->gfp);
@@ -382,7 +394,7 @@ static void cut_end(struct cut *cut, u64 middle)
 	end_tables(cut->pgt, cut->claim.op, false);
 	cut_record(cut, middle);
 	for (leaf = cut->leaf; leaf < cut->leaf + cut->nr; leaf++)
-		ledger_free_draft(&cut->pgt->ledger, &leaf->span, leaf->draft);
+		ledger_free_draft(&cut->pgt->ledger, &leaf->span, leaf->draft, cut->gfp);
 }
 
 /* Bytes of the range that was asked for that are not mapped any more */

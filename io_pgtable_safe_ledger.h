@@ -21,6 +21,7 @@
 #include <linux/stddef.h>
 #include <linux/types.h>
 
+#include "io_pgtable_safe.h"
 #include "io_pgtable_safe_compat.h"
 
 /**
@@ -179,9 +180,9 @@ struct ledger_claim {
 };
 
 /**
- * struct ledger_spares - What a path of nodes may lack.
- * @node: Nodes, for each level.
- * @group: Groups of children, for the parents of these.
+ * struct ledger_spares - What paths of nodes may lack.
+ * @node: Lists of nodes, for each level. The first word of each is the next.
+ * @group: Lists of groups of children, for the parents of these, likewise.
  */
 struct ledger_spares {
 	struct ledger_node *node[LEDGER_MAX_LEVELS];
@@ -217,6 +218,7 @@ struct ledger_lack {
  * @stash: Empty nodes of level 0, for the next maps: what comes and goes costs no
  *	allocation. The first word of each is the next.
  * @stashed: How many.
+ * @reserve: Spares for maps with %IO_PGTABLE_SAFE_RESERVED, or NULL.
  *
  * What each operation touches is at the beginning.
  */
@@ -233,6 +235,7 @@ struct ledger {
 	struct list_head more __guarded_by(&lock);
 	struct ledger_node *stash __guarded_by(&lock);
 	unsigned int stashed __guarded_by(&lock);
+	struct ledger_spares *reserve __guarded_by(&lock);
 };
 
 static inline void ledger_breathe(struct ledger *l, unsigned long *flags)
@@ -519,6 +522,7 @@ static int ledger_init(struct ledger *l, unsigned long pgsizes,
 	l->stash = NULL;
 	l->stashed = 0;
 	l->others = 0;
+	l->reserve = NULL;
 	for (i = 0; i < LEDGER_OPS; i++)
 		l->ops[i].stage = LEDGER_IDLE;
 	l->root = ledger_alloc_node(l, l->levels - 1, GFP_KERNEL);
@@ -1259,14 +1263,71 @@ static inline enum ledger_stage ledger_find_op(struct ledger *l, u64 first, u64 
 
 /* --- nodes to write to ---------------------------------------------------- */
 
-static void ledger_free_spares(const struct ledger *l, struct ledger_spares *s)
+static inline void ledger_add_node(struct ledger_spares *s, unsigned int lvl,
+				   struct ledger_node *node)
+{
+	node->bits[0] = (unsigned long)s->node[lvl];
+	s->node[lvl] = node;
+}
+
+static inline struct ledger_node *ledger_take_node(struct ledger_spares *s,
+						   unsigned int lvl)
+{
+	struct ledger_node *node = s->node[lvl];
+
+	s->node[lvl] = (struct ledger_node *)node->bits[0];
+	node->bits[0] = 0;
+	return node;
+}
+
+static inline void ledger_add_group(struct ledger_spares *s, unsigned int lvl,
+				    struct ledger_node **group)
+{
+	group[0] = (struct ledger_node *)s->group[lvl];
+	s->group[lvl] = group;
+}
+
+static inline struct ledger_node **ledger_take_group(struct ledger_spares *s,
+						     unsigned int lvl)
+{
+	struct ledger_node **group = s->group[lvl];
+
+	s->group[lvl] = (struct ledger_node **)group[0];
+	group[0] = NULL;
+	return group;
+}
+
+static void ledger_free_spares(struct ledger_spares *s, unsigned int levels)
 {
 	unsigned int i;
 
-	for (i = 0; i < l->levels; i++) {
-		kfree(s->node[i]);
-		kfree(s->group[i]);
+	for (i = 0; i < levels; i++) {
+		while (s->node[i])
+			kfree(ledger_take_node(s, i));
+		while (s->group[i])
+			kfree(ledger_take_group(s, i));
 	}
+}
+
+static bool ledger_alloc_spare_node(const struct ledger *l, struct ledger_spares *s,
+				    unsigned int lvl, gfp_t gfp)
+{
+	struct ledger_node *node = ledger_alloc_node(l, lvl, gfp);
+
+	if (node)
+		ledger_add_node(s, lvl, node);
+	return node;
+}
+
+static bool ledger_alloc_spare_group(struct ledger_spares *s, unsigned int lvl,
+				     gfp_t gfp)
+{
+	struct ledger_node **group = kcalloc(LEDGER_GROUP, sizeof(*group),
+					     gfp | __GFP_NOWARN);
+
+	if (group)
+		ledger_add_group(s, lvl, group);
+	return group;
 }
 
 /* Allocate what a path of nodes down to this level lacks */
@@ -1277,15 +1338,11 @@ static int ledger_fill_spares(const struct ledger *l, struct ledger_spares *s,
 	unsigned int i;
 
 	for (i = low; i <= lack->high; i++) {
-		if (!s->node[i])
-			s->node[i] = ledger_alloc_node(l, i, gfp);
-		if (!s->node[i])
+		if (!s->node[i] && !ledger_alloc_spare_node(l, s, i, gfp))
 			return -ENOMEM;
-		if (s->group[i] || (i == lack->high && !lack->group))
+		if (i == lack->high && !lack->group)
 			continue;
-		s->group[i] = kcalloc(LEDGER_GROUP, sizeof(*s->group[i]),
-				      gfp | __GFP_NOWARN);
-		if (!s->group[i])
+		if (!s->group[i] && !ledger_alloc_spare_group(s, i, gfp))
 			return -ENOMEM;
 	}
 	return 0;
@@ -1304,15 +1361,13 @@ static bool ledger_have_spares(const struct ledger_spares *s, unsigned int low,
 
 static void ledger_add_child(const struct ledger *l, struct ledger_node *node,
 			     unsigned int lvl, unsigned int slot,
-			     struct ledger_node *child, struct ledger_node ***spare)
+			     struct ledger_node *child, struct ledger_spares *s)
 {
 	struct ledger_node ***group;
 
 	group = &ledger_groups(l, node, lvl)[slot >> LEDGER_GROUP_BITS];
-	if (!*group) {
-		*group = *spare;
-		*spare = NULL;
-	}
+	if (!*group)
+		*group = ledger_take_group(s, lvl - 1);
 	(*group)[slot % LEDGER_GROUP] = child;
 	node->bits[2 * BIT_WORD(slot) + 1] |= BIT_MASK(slot);
 }
@@ -1327,7 +1382,7 @@ static struct ledger_node *ledger_make_child(struct ledger *l, struct ledger_nod
 					     struct ledger_lack *lack)
 	__must_hold(&l->lock)
 {
-	struct ledger_node *child, **none = NULL;
+	struct ledger_node *child;
 
 	lack->mapped = ledger_state(l, node, lvl, slot) != LEDGER_FREE;
 	if (unlikely(lack->mapped))
@@ -1337,9 +1392,7 @@ static struct ledger_node *ledger_make_child(struct ledger *l, struct ledger_nod
 	if (s) {
 		if (!ledger_have_spares(s, low, lack))
 			return NULL;
-		child = s->node[lvl - 1];
-		s->node[lvl - 1] = NULL;
-		ledger_add_child(l, node, lvl, slot, child, &s->group[lvl - 1]);
+		child = ledger_take_node(s, lvl - 1);
 	} else {
 		child = l->stash;
 		if (lvl != 1 || lack->group || !child)
@@ -1347,8 +1400,8 @@ static struct ledger_node *ledger_make_child(struct ledger *l, struct ledger_nod
 		l->stash = (struct ledger_node *)child->bits[0];
 		l->stashed--;
 		child->bits[0] = 0;
-		ledger_add_child(l, node, lvl, slot, child, &none);
 	}
+	ledger_add_child(l, node, lvl, slot, child, s);
 	return child;
 }
 
@@ -1426,6 +1479,58 @@ static void ledger_unmark(struct ledger *l, struct ledger_op *op, u64 mapped,
 	l->mapped -= size;
 }
 
+/* --- nodes for later ------------------------------------------------------ */
+
+/* How many pieces of 2^shift bytes a range touches */
+static inline u64 ledger_touched(u64 first, u64 last, unsigned int shift)
+{
+	return shift < 64 ? (last >> shift) - (first >> shift) + 1 : 1;
+}
+
+/**
+ * ledger_count_nodes() - How many nodes of a level may a range need?
+ * @l: The ledger.
+ * @lvl: The level; not the top one, of which there is one node always.
+ * @first: First byte.
+ * @last: Last byte.
+ *
+ * Whatever is mapped in it, once.
+ *
+ * Context: Any.
+ * Return: The number.
+ */
+static inline u64 ledger_count_nodes(const struct ledger *l, unsigned int lvl,
+				     u64 first, u64 last)
+{
+	return ledger_touched(first, last, l->level[lvl + 1].shift);
+}
+
+/* The same for the groups that point to them; a small parent has one */
+static inline u64 ledger_count_groups(const struct ledger *l, unsigned int lvl,
+				      u64 first, u64 last)
+{
+	unsigned int shift = min_t(unsigned int, l->level[lvl + 2].shift,
+				   l->level[lvl + 1].shift + LEDGER_GROUP_BITS);
+
+	return ledger_touched(first, last, shift);
+}
+
+static inline u64 ledger_spare_bytes(const struct ledger_spares *s, unsigned int levels)
+{
+	struct ledger_node **group;
+	struct ledger_node *node;
+	unsigned int i;
+	u64 bytes = 0;
+
+	for (i = 0; i < levels; i++) {
+		for (node = s->node[i]; node; node = (struct ledger_node *)node->bits[0])
+			bytes += ksize(node);
+		for (group = s->group[i]; group; group = (struct ledger_node **)group[0])
+			bytes += ksize(group);
+	}
+	return bytes;
+}
+
 /* --- mapping -------------------------------------------------------------- */
 
 static int ledger_mark_slow(struct ledger *l, struct ledger_op *op, u64 last,
@@ -1451,7 +1556,21 @@ static int ledger_mark_slow(struct ledger *l, struct ledger_op *op, u64 last,
 		spin_unlock_irqrestore(&l->lock, flags);
 	} while (!done);
 
-	ledger_free_spares(l, &s);
+	ledger_free_spares(&s, l->levels);
+	return err;
+}
+
+/* The same where nothing may be allocated */
+static int ledger_mark_reserved(struct ledger *l, struct ledger_op *op, u64 last,
+				struct ledger_lack *lack)
+{
+	unsigned long flags;
+	int err = -ENOMEM;
+
+	spin_lock_irqsave(&l->lock, flags);
+	if (l->reserve)
+		err = ledger_mark(l, op, last, l->reserve, lack);
+	spin_unlock_irqrestore(&l->lock, flags);
 	return err;
 }
 
@@ -1474,7 +1593,11 @@ static noinline int ledger_move_window(struct ledger *l, struct ledger_op *op,
 	/* A map of terabytes passes here for each node it fills */
 	if (gfpflags_allow_blocking(gfp))
 		cond_resched();
-	return done ? 0 : ledger_mark_slow(l, op, last, &lack, gfp);
+	if (done)
+		return 0;
+	if (gfp == IO_PGTABLE_SAFE_RESERVED)
+		return ledger_mark_reserved(l, op, last, &lack);
+	return ledger_mark_slow(l, op, last, &lack, gfp);
 }
 
 /**
@@ -1484,7 +1607,7 @@ static noinline int ledger_move_window(struct ledger *l, struct ledger_op *op,
  * @first: First byte of the leaves; what is before it in the claim is mapped.
  * @last: Their last byte.
  * @shift: log2 of their size.
- * @gfp: For nodes.
+ * @gfp: For nodes, or %IO_PGTABLE_SAFE_RESERVED to take them from the reserve.
  *
  * Cheap while consecutive calls stay in one node.
  *

@@ -70,41 +70,119 @@ static unsigned int ledger_level_of_leaf(const struct ledger *l,
 	return ledger_level(l, fls64(leaf->last - leaf->first));
 }
 
+/* A node for a draft, or NULL */
+static struct ledger_node *ledger_draft_node(struct ledger *l, unsigned int lvl, gfp_t gfp)
+{
+	struct ledger_node *node = NULL;
+	unsigned long flags;
+
+	if (gfp != IO_PGTABLE_SAFE_RESERVED)
+		return ledger_alloc_node(l, lvl, gfp);
+	spin_lock_irqsave(&l->lock, flags);
+	if (l->reserve && l->reserve->node[lvl])
+		node = ledger_take_node(l->reserve, lvl);
+	spin_unlock_irqrestore(&l->lock, flags);
+	return node;
+}
+
+/* A group of children of this level */
+static struct ledger_node **ledger_draft_group(struct ledger *l, unsigned int lvl,
+					       gfp_t gfp)
+{
+	struct ledger_node **group = NULL;
+	unsigned long flags;
+
+	if (gfp != IO_PGTABLE_SAFE_RESERVED)
+		return kcalloc(LEDGER_GROUP, sizeof(*group), gfp | __GFP_NOWARN);
+	spin_lock_irqsave(&l->lock, flags);
+	if (l->reserve && l->reserve->group[lvl])
+		group = ledger_take_group(l->reserve, lvl);
+	spin_unlock_irqrestore(&l->lock, flags);
+	return group;
+}
+
 /*
  * A draft is a node that nobody else knows: as the one with the slots of the leaf,
  * but with nothing in it beside what is to be left of that leaf.
  */
-static struct ledger_node *ledger_new_draft(const struct ledger *l,
+static struct ledger_node *ledger_new_draft(struct ledger *l,
 					    const struct ledger_leaf *leaf, gfp_t gfp)
 {
-	return ledger_alloc_node(l, ledger_level_of_leaf(l, leaf), gfp);
+	return ledger_draft_node(l, ledger_level_of_leaf(l, leaf), gfp);
 }
 
-static void ledger_free_draft(const struct ledger *l, const struct ledger_leaf *leaf,
-			      struct ledger_node *draft)
+/* Take out of a draft what is below it, and what points there */
+static struct ledger_node **ledger_strip_draft(const struct ledger *l,
+					       struct ledger_node *draft,
+					       unsigned int lvl)
 {
-	if (draft)
-		ledger_free_tree(l, draft, ledger_level_of_leaf(l, leaf));
+	unsigned int i, j, groups = DIV_ROUND_UP(ledger_slots(l, lvl), LEDGER_GROUP);
+	struct ledger_node **group, **found = NULL;
+
+	for (i = 0; lvl && i < groups; i++) {
+		group = ledger_groups(l, draft, lvl)[i];
+		if (!group)
+			continue;
+		for (j = 0; j < LEDGER_GROUP; j++)
+			if (group[j])
+				ledger_free_tree(l, group[j], lvl - 1);
+		/* A leaf's slots are in one group */
+		memset(group, 0, LEDGER_GROUP * sizeof(*group));
+		found = group;
+	}
+	memset(draft, 0, ledger_node_size(l, lvl));
+	return found;
 }
 
-static struct ledger_node *ledger_draft_child(const struct ledger *l,
+/* What a reservation has for drafts is for the next one, too */
+static void ledger_return_draft(struct ledger *l, struct ledger_node *draft,
+				unsigned int lvl)
+{
+	struct ledger_node **group = ledger_strip_draft(l, draft, lvl);
+	unsigned long flags;
+
+	spin_lock_irqsave(&l->lock, flags);
+	if (l->reserve) {
+		ledger_add_node(l->reserve, lvl, draft);
+		draft = NULL;
+		if (group)
+			ledger_add_group(l->reserve, lvl - 1, group);
+		group = NULL;
+	}
+	spin_unlock_irqrestore(&l->lock, flags);
+	kfree(draft);
+	kfree(group);
+}
+
+static void ledger_free_draft(struct ledger *l, const struct ledger_leaf *leaf,
+			      struct ledger_node *draft, gfp_t gfp)
+{
+	unsigned int lvl = ledger_level_of_leaf(l, leaf);
+
+	if (draft && gfp == IO_PGTABLE_SAFE_RESERVED)
+		ledger_return_draft(l, draft, lvl);
+	else if (draft)
+		ledger_free_tree(l, draft, lvl);
+}
+
+static struct ledger_node *ledger_draft_child(struct ledger *l,
 					      struct ledger_node *node,
 					      unsigned int lvl, unsigned int slot,
 					      gfp_t gfp)
 {
-	struct ledger_node *child = ledger_child(l, node, lvl, slot), **group = NULL;
+	struct ledger_node *child = ledger_child(l, node, lvl, slot), ***group;
 
 	if (child)
 		return child;
-	if (!ledger_groups(l, node, lvl)[slot >> LEDGER_GROUP_BITS]) {
-		group = kcalloc(LEDGER_GROUP, sizeof(*group), gfp | __GFP_NOWARN);
-		if (!group)
-			return NULL;
-	}
-	child = ledger_alloc_node(l, lvl - 1, gfp);
+	/* If the rest fails it goes with the draft */
+	group = &ledger_groups(l, node, lvl)[slot >> LEDGER_GROUP_BITS];
+	if (!*group)
+		*group = ledger_draft_group(l, lvl - 1, gfp);
+	if (!*group)
+		return NULL;
+	child = ledger_draft_node(l, lvl - 1, gfp);
 	if (child)
-		ledger_add_child(l, node, lvl, slot, child, &group);
-	kfree(group);
+		ledger_add_child(l, node, lvl, slot, child, NULL);
 	return child;
 }
 
@@ -116,12 +194,12 @@ static struct ledger_node *ledger_draft_child(const struct ledger *l,
  * @first: Offset of the first byte of the leaves, in @leaf.
  * @last: Offset of their last byte.
  * @shift: log2 of their size, which is smaller than that of @leaf.
- * @gfp: For nodes.
+ * @gfp: For nodes, or %IO_PGTABLE_SAFE_RESERVED.
  *
  * Context: Any; sleeps if @gfp allows it.
  * Return: 0 or -ENOMEM.
  */
-static int ledger_draft(const struct ledger *l, const struct ledger_leaf *leaf,
+static int ledger_draft(struct ledger *l, const struct ledger_leaf *leaf,
 			struct ledger_node *draft, u64 first, u64 last,
 			unsigned int shift, gfp_t gfp)
 {

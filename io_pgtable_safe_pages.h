@@ -73,37 +73,54 @@ struct table_page {
 };
 
 /**
- * struct table_pages - The pages of one page table.
- * @open: Batches of operations under way. Under @lock, but may be compared with NULL
- *	without it, and is next to what operations look at anyway.
+ * struct table_source - Where pages come from and go to.
  * @alloc: The driver's allocator, or NULL for the kernel's.
  * @free: Likewise.
  * @cookie: What they are called with.
- * @dev: The device, near which the kernel's pages should be.
+ * @node: The NUMA node for the kernel's.
+ */
+struct table_source {
+	void *(*alloc)(void *cookie, size_t size, gfp_t gfp);
+	void (*free)(void *cookie, void *pages, size_t size);
+	void *cookie;
+	int node;
+};
+
+/**
+ * struct table_pages - The pages of one page table.
+ * @open: Batches of operations under way. Under @lock, but may be compared with NULL
+ *	without it, and is next to what operations look at anyway.
+ * @source: Where they come from.
  * @on: The format gets its pages here.
+ * @top: Size of the top-level table in bytes, the first to be allocated.
+ * @levels: Levels of tables below it.
+ * @shift: log2 of the granule: of the size of these tables, and of a page.
  * @lock: Protects what follows. Taken with interrupts off, and no other within.
  * @unused: Records of the pages that are in the table.
  * @now: Counts the batches that have been left.
  * @kept: Bytes in all batches.
  * @left: Batches that wait for a flush.
+ * @reserve: Pages for maps with %IO_PGTABLE_SAFE_RESERVED, by &table_page.next,
+ *	or NULL.
  */
 struct table_pages {
 	struct table_page *open;
-	void *(*alloc)(void *cookie, size_t size, gfp_t gfp);
-	void (*free)(void *cookie, void *pages, size_t size);
-	void *cookie;
-	struct device *dev;
+	struct table_source source;
 	bool on;
+	size_t top;
+	unsigned int levels;
+	unsigned int shift;
 	spinlock_t lock; /* for what follows */
 	struct table_page *unused __guarded_by(&lock);
 	unsigned long now __guarded_by(&lock);
 	u64 kept __guarded_by(&lock);
 	struct table_page *left __guarded_by(&lock);
+	struct table_page **reserve __guarded_by(&lock);
 };
 
 static void table_pages_init(struct table_pages *t, struct device *dev)
 {
-	*t = (struct table_pages){ .dev = dev };
+	*t = (struct table_pages){ .source.node = dev ? dev_to_node(dev) : NUMA_NO_NODE };
 	spin_lock_init(&t->lock);
 }
 
@@ -121,30 +138,54 @@ static void table_pages_account(void *pages, long n)
 }
 
 /* The kernel's formats take theirs in the same way */
-static inline void *table_pages_get(const struct table_pages *t, size_t size, gfp_t gfp)
+static inline void *table_source_get(const struct table_source *source, size_t size,
+				     gfp_t gfp)
 {
 	unsigned int order = get_order(size);
 	struct page *page;
 
-	if (t->alloc)
-		return t->alloc(t->cookie, size, gfp);
-	page = alloc_pages_node(dev_to_node(t->dev), gfp | __GFP_ZERO | __GFP_COMP, order);
+	if (source->alloc)
+		return source->alloc(source->cookie, size, gfp);
+	page = alloc_pages_node(source->node, gfp | __GFP_ZERO | __GFP_COMP, order);
 	if (!page)
 		return NULL;
 	table_pages_account(page_address(page), 1L << order);
 	return page_address(page);
 }
 
-static void table_pages_put(const struct table_pages *t, void *pages, size_t size)
+static void table_source_put(const struct table_source *source, void *pages, size_t size)
 {
 	unsigned int order = get_order(size);
 
-	if (t->free) {
-		t->free(t->cookie, pages, size);
+	if (source->free) {
+		source->free(source->cookie, pages, size);
 		return;
 	}
 	table_pages_account(pages, -(1L << order));
 	free_pages((unsigned long)pages, order);
+}
+
+/* Pages with their record, which is in no list yet */
+static inline struct table_page *table_page_alloc(const struct table_source *source,
+						  size_t size, gfp_t gfp)
+{
+	struct table_page *p = kzalloc_obj(*p, gfp | __GFP_NOWARN);
+
+	if (!p)
+		return NULL;
+	p->size = size;
+	p->pages = table_source_get(source, size, gfp);
+	if (!p->pages) {
+		kfree(p);
+		return NULL;
+	}
+	return p;
+}
+
+static void table_page_free(const struct table_source *source, struct table_page *p)
+{
+	table_source_put(source, p->pages, p->size);
+	kfree(p);
 }
 
 static void table_pages_push(struct table_pages *t, struct table_page *p)
@@ -163,33 +204,96 @@ static struct table_page *table_pages_pop(struct table_pages *t) __must_hold(&t-
 	return p;
 }
 
+/* What has been allocated for later */
+static inline struct table_page *table_pages_reserved(struct table_pages *t, size_t size)
+	__must_hold(&t->lock)
+{
+	struct table_page *p = t->reserve ? *t->reserve : NULL;
+
+	if (!p || p->size != size)
+		return NULL;
+	*t->reserve = p->next;
+	return p;
+}
+
 /**
  * table_pages_alloc() - Pages for a table.
  * @t: The pages.
  * @size: In bytes.
- * @gfp: For the allocators.
+ * @gfp: For the allocators, or %IO_PGTABLE_SAFE_RESERVED.
  *
  * Context: Any; sleeps if @gfp allows it.
  * Return: Zeroed memory, or NULL.
  */
 static inline void *table_pages_alloc(struct table_pages *t, size_t size, gfp_t gfp)
 {
-	struct table_page *p;
+	struct table_page *p = NULL;
 	unsigned long flags;
-	void *pages;
+	void *pages = NULL;
 
-	p = kzalloc_obj(*p, gfp);
-	if (!p)
-		return NULL;
-	pages = table_pages_get(t, size, gfp);
-	if (!pages) {
-		kfree(p);
-		return NULL;
+	if (likely(gfp != IO_PGTABLE_SAFE_RESERVED)) {
+		p = table_page_alloc(&t->source, size, gfp);
+		if (!p)
+			return NULL;
 	}
+	if (!t->top)
+		t->top = size;
+
 	spin_lock_irqsave(&t->lock, flags);
-	table_pages_push(t, p);
+	p = p ?: table_pages_reserved(t, size);
+	if (p) {
+		pages = p->pages;
+		p->pages = NULL;
+		table_pages_push(t, p);
+	}
 	spin_unlock_irqrestore(&t->lock, flags);
 	return pages;
+}
+
+/**
+ * table_pages_set_levels() - Find out of how many levels of tables there are.
+ * @t: The pages, of a table that has been allocated.
+ * @fmt: Its format: one of LPAE.
+ * @ias: Bits of an iova.
+ * @shift: log2 of the granule.
+ *
+ * Each level takes a number of bits of the iova, and the top one what remains, or
+ * more where tables are concatenated: the size of the top-level table says.
+ */
+static inline void table_pages_set_levels(struct table_pages *t, enum io_pgtable_fmt fmt,
+					  unsigned int ias, unsigned int shift)
+{
+	unsigned int bits = shift - 3, top = t->top ? __fls(t->top) - 3 : 0;
+
+	t->shift = shift;
+	t->levels = ias - shift > top ? DIV_ROUND_UP(ias - shift - top, bits) : 0;
+	/* Always four, see arm_mali_lpae_alloc_pgtable() */
+	if (fmt == ARM_MALI_LPAE)
+		t->levels = 3;
+}
+
+/**
+ * table_pages_count() - How many tables may a range need?
+ * @t: The pages.
+ * @first: Offset of the first byte in the address space.
+ * @last: Of the last.
+ *
+ * Whatever is mapped in it, once: with pages of the smallest size there is a
+ * table for each part of it that a table can describe, on each level.
+ *
+ * Context: Any.
+ * Return: The number, without the top-level table.
+ */
+static u64 table_pages_count(const struct table_pages *t, u64 first, u64 last)
+{
+	unsigned int shift = t->shift, i;
+	u64 n = 0;
+
+	for (i = 0; i < t->levels; i++) {
+		shift += t->shift - 3;
+		n += (last >> shift) - (first >> shift) + 1;
+	}
+	return n;
 }
 
 /* --- batches -------------------------------------------------------------- */
@@ -299,7 +403,7 @@ static inline void table_pages_free(struct table_pages *t, void *pages, size_t s
 
 	if (!batch) {
 		kfree(p);
-		table_pages_put(t, pages, size);
+		table_source_put(&t->source, pages, size);
 	}
 }
 
@@ -313,8 +417,7 @@ static void table_pages_release_batch(struct table_pages *t, struct table_page *
 	for (; p; p = next) {
 		next = p->next;
 		size += p->size;
-		table_pages_put(t, p->pages, p->size);
-		kfree(p);
+		table_page_free(&t->source, p);
 	}
 	spin_lock_irqsave(&t->lock, flags);
 	t->kept -= size;

@@ -12,6 +12,8 @@
 #include <linux/types.h>
 #include <linux/xarray.h>
 
+#include "io_pgtable_safe.h"
+
 /**
  * DOC: prots
  *
@@ -34,6 +36,10 @@
  * such leaves are neighbours, up to 576 for each level where they are strewn, and
  * the time of an xa_store() for each leaf.
  *
+ * An xarray allocates its nodes itself, without sleeping or reclaiming, and lets its
+ * user provide one where that fails. So a reservation has nodes for what a range
+ * may need, and they are used when there is no memory.
+ *
  * Who writes or reads an entry has claimed the leaf. The xarray's own lock is
  * taken with interrupts off, and never together with the ledger's.
  */
@@ -49,12 +55,15 @@
  * @shift: log2 of the smallest size that can be cut: the unit of a key. No leaf
  *	is as large as that if there is only one page size.
  * @block: That size.
+ * @reserve: Nodes for maps with %IO_PGTABLE_SAFE_RESERVED, or NULL; see
+ *	prots_alloc_spare(). Under the lock of @unusual.
  */
 struct prots {
 	struct xarray unusual;
 	int usual;
 	u8 shift;
 	u64 block;
+	struct xa_node **reserve;
 };
 
 static void prots_init(struct prots *p, unsigned long pgsizes)
@@ -87,11 +96,96 @@ static int prots_get(struct prots *p, u64 off)
 	return xa_is_value(entry) ? xa_to_value(entry) : READ_ONCE(p->usual);
 }
 
+/* A list by their parent, as xas_destroy() has it */
+static bool prots_alloc_spare(struct prots *p, struct xa_node **list, gfp_t gfp)
+{
+	XA_STATE(xas, &p->unusual, 0);
+
+	xas_set_err(&xas, -ENOMEM);
+	if (!xas_nomem(&xas, (gfp & ~__GFP_ZERO) | __GFP_NOWARN))
+		return false;
+	RCU_INIT_POINTER(xas.xa_alloc->parent, *list);
+	*list = xas.xa_alloc;
+	return true;
+}
+
+static void prots_free_spares(struct xa_node *list)
+{
+	XA_STATE(xas, NULL, 0);
+
+	/* What is not needed after all */
+	xas.xa_alloc = list;
+	xas_nomem(&xas, 0);
+}
+
+static u64 prots_spare_bytes(const struct xa_node *list)
+{
+	u64 bytes = 0;
+
+	for (; list; list = rcu_dereference_protected(list->parent, true))
+		bytes += sizeof(*list);
+	return bytes;
+}
+
+/*
+ * How many nodes may a range need? One for each part of it that a node can describe,
+ * on each level, and those by which a lower tree has to grow.
+ */
+static u64 prots_count(const struct prots *p, u64 first, u64 last, unsigned int bits)
+{
+	unsigned int shift = p->shift;
+	u64 n = 0;
+
+	while (shift < bits) {
+		shift += XA_CHUNK_SHIFT;
+		n += shift < 64 ? (last >> shift) - (first >> shift) + 1 : 1;
+		n++;
+	}
+	return n;
+}
+
+static struct xa_node *prots_take_spare(struct prots *p)
+{
+	struct xa_node *node = p->reserve ? *p->reserve : NULL;
+
+	if (node) {
+		*p->reserve = rcu_dereference_protected(node->parent, true);
+		RCU_INIT_POINTER(node->parent, NULL);
+	}
+	return node;
+}
+
+/* With a node at hand; as often as it has been used up and was not enough */
+static int prots_set_one_reserved(struct prots *p, u64 off, int prot)
+{
+	XA_STATE(xas, &p->unusual, off >> p->shift);
+	unsigned long flags;
+	bool again;
+	int err;
+
+	do {
+		xas_lock_irqsave(&xas, flags);
+		xas.xa_alloc = prots_take_spare(p);
+		again = xas.xa_alloc;
+		xas_store(&xas, xa_mk_value(prot));
+		if (xas.xa_alloc) {
+			RCU_INIT_POINTER(xas.xa_alloc->parent, *p->reserve);
+			*p->reserve = xas.xa_alloc;
+		}
+		xas_unlock_irqrestore(&xas, flags);
+		err = xas_error(&xas);
+		xas_reset(&xas);
+	} while (err == -ENOMEM && again);
+	return err;
+}
+
 static int prots_set_one(struct prots *p, u64 off, int prot, gfp_t gfp)
 {
 	unsigned long flags;
 	void *old;
 
+	if (gfp == IO_PGTABLE_SAFE_RESERVED)
+		return prots_set_one_reserved(p, off, prot);
 	/* If it sleeps, it lets go of the lock, and of interrupts, for that */
 	xa_lock_irqsave(&p->unusual, flags);
 	old = __xa_store(&p->unusual, off >> p->shift, xa_mk_value(prot),
@@ -107,7 +201,7 @@ static int prots_set_one(struct prots *p, u64 off, int prot, gfp_t gfp)
  * @last: Offset of the last byte of the last one.
  * @shift: log2 of their size.
  * @prot: What to note; not negative.
- * @gfp: For entries.
+ * @gfp: For entries, or %IO_PGTABLE_SAFE_RESERVED.
  *
  * Context: Any; sleeps if @gfp allows it. The range is claimed.
  * Return: 0, or -ENOMEM, and then some of them may have been noted.

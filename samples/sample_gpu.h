@@ -3,6 +3,7 @@
  * A GPU that does not exist:
  *
  * sample_gpu_vm.c	address spaces and bindings: start reading here
+ * sample_gpu_bind.c	bindings that are made later, without allocating
  * sample_gpu_drv.c	the rest of the driver: device and memory
  * sample_gpu_hw.c	the device: an MMU with a TLB, in software
  * sample_gpu_story.c	a visit: what user space may ask for, and what happens
@@ -13,11 +14,13 @@
 #define _SAMPLE_GPU_H
 
 #include <linux/atomic.h>
+#include <linux/completion.h>
 #include <linux/io-pgtable.h>
 #include <linux/list.h>
 #include <linux/scatterlist.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
+#include <linux/workqueue.h>
 
 #include "io_pgtable_safe.h"
 #include "io_pgtable_safe_compat.h"
@@ -107,12 +110,14 @@ struct sample_bo {
  * @tables: Pages that the page table is made of, where the kernel lets the
  *	driver allocate them (from 6.12 on).
  * @max_tables: Limit of @tables, so that no client can take all memory.
+ * @binds: Where bindings are made later, in order.
  */
 struct sample_as {
 	struct sample_mmu mmu;
 	struct io_pgtable_safe *pgt;
 	atomic_t tables;
 	int max_tables;
+	struct workqueue_struct *binds;
 };
 
 /**
@@ -129,6 +134,24 @@ struct sample_vma {
 	u64 iova;
 	u64 size;
 	int prot;
+};
+
+/**
+ * struct sample_bind_job - A binding that is to be made.
+ * @work: For the worker.
+ * @as: Address space.
+ * @vma: The binding.
+ * @reserve: What it may need, or NULL where the worker has to allocate.
+ * @res: What came of it.
+ * @done: It has been made, or not.
+ */
+struct sample_bind_job {
+	struct work_struct work;
+	struct sample_as *as;
+	struct sample_vma vma;
+	struct io_pgtable_safe_reserve *reserve;
+	struct io_pgtable_safe_map_result res;
+	struct completion done;
 };
 
 struct sample_bo *sample_bo_create(struct sample_gpu *gpu, u64 size, unsigned int order);
@@ -149,6 +172,11 @@ struct io_pgtable_safe_unmap_result __must_check
 sample_unbind_part(struct sample_as *as, u64 iova, u64 size, gfp_t gfp);
 int __must_check sample_unbind_many(struct sample_as *as, const struct sample_vma *vmas,
 				    unsigned int count);
+
+struct sample_bind_job * __must_check
+sample_bind_submit(struct sample_as *as, const struct sample_vma *vma);
+struct io_pgtable_safe_map_result __must_check
+sample_bind_wait(struct sample_bind_job *job);
 
 /* Story */
 

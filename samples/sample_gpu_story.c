@@ -25,6 +25,7 @@
 #define AT_PARTS	0x50000000ULL
 #define AT_HEAP		0x60000000ULL
 #define AT_FREE		0x70000000ULL
+#define AT_LATER	0x4000000000ULL
 
 #define RW		(IOMMU_READ | IOMMU_WRITE)
 
@@ -419,6 +420,81 @@ static void chapter_other_format(struct story *s)
 	tell_view(s, &low, true);
 }
 
+/* 6: binding later */
+
+/**
+ * struct plug - What the binds of an address space wait for.
+ * @work: The worker is busy with this.
+ * @pulled: And may go on.
+ */
+struct plug {
+	struct work_struct work;
+	struct completion pulled;
+};
+
+static void wait_for_plug(struct work_struct *work)
+{
+	wait_for_completion(&container_of(work, struct plug, work)->pulled);
+}
+
+static void plug_in(struct story *s, struct plug *plug)
+{
+	init_completion(&plug->pulled);
+	INIT_WORK_ONSTACK(&plug->work, wait_for_plug);
+	queue_work(s->as->binds, &plug->work);
+}
+
+static void pull_plug(struct plug *plug)
+{
+	complete(&plug->pulled);
+	flush_work(&plug->work);
+	destroy_work_on_stack(&plug->work);
+}
+
+static void refuse_now(struct story *s, const struct sample_vma *vma)
+{
+	struct ranges before = ranges_of(s->as);
+	struct sample_bind_job *job;
+	struct outcome got;
+
+	got = map_outcome(sample_bind(s->as, vma, GFP_KERNEL));
+	tell_refused(s, got, -ENOMEM, &before, "no table is to be had: bind another");
+	job = sample_bind_submit(s->as, vma);
+	tell(s, PTR_ERR_OR_ZERO(job) == -ENOMEM,
+	     "submit it: refused as well, now, when there is somebody to tell");
+}
+
+static void chapter_later(struct story *s)
+{
+	struct sample_vma vma = whole(s->strewn, AT_LATER), other = vma;
+	bool reserved = atomic_read(&s->as->tables);
+	struct sample_bind_job *job;
+	struct outcome got;
+	struct plug plug;
+
+	tell_chapter("Bound later: all the memory it may take is there when it is asked for");
+	other.iova += SZ_1G;
+	plug_in(s, &plug);
+	job = sample_bind_submit(s->as, &vma);
+	if (tell(s, !IS_ERR(job), "submit a bind of 1024 scattered pages")) {
+		tell_view(s, &vma, false);
+		if (reserved) {
+			s->as->max_tables = atomic_read(&s->as->tables);
+			refuse_now(s, &other);
+		}
+		pull_plug(&plug);
+		got = map_outcome(sample_bind_wait(job));
+		tell_call(s, got, vma.size, 0, "the worker binds the first%s",
+			  reserved ? ", and needs no allocator" : "");
+		s->as->max_tables = INT_MAX;
+		tell_view(s, &vma, true);
+		got = unmap_outcome(sample_unbind(s->as, &vma));
+		tell_call(s, got, vma.size, 0, "unbind");
+	} else {
+		pull_plug(&plug);
+	}
+}
+
 /* Frame */
 
 static bool story_begin(struct story *s)
@@ -480,6 +556,7 @@ int sample_story(struct sample_gpu *gpu)
 		chapter_invalidation(s);
 		if (!IS_ERR(gpu->as[1]))
 			chapter_other_format(s);
+		chapter_later(s);
 		story_pressure(s);
 		pr_info("RESULT ok=%u bad=%u\n", s->ok, s->bad);
 		err = 0;

@@ -130,23 +130,31 @@ struct sample_as *sample_as_create(struct device *dev, enum io_pgtable_fmt fmt)
 {
 	struct io_pgtable_cfg cfg;
 	struct sample_as *as;
-	int err;
+	int err = -ENOMEM;
 
 	as = kzalloc_obj(*as);
 	if (!as)
 		return ERR_PTR(-ENOMEM);
 	sample_as_init(as, dev, fmt, &cfg);
+	as->binds = alloc_ordered_workqueue("sample_bind", WQ_MEM_RECLAIM);
+	if (!as->binds)
+		goto free_as;
 
 	as->pgt = io_pgtable_safe_alloc(fmt, &cfg, as);
 	if (IS_ERR(as->pgt)) {
 		err = PTR_ERR(as->pgt);
-		kfree(as);
-		return ERR_PTR(err);
+		goto free_binds;
 	}
 	/* From here on the table must not be freed, and the layer sees to it. */
 	io_pgtable_safe_set_live(as->pgt);
 	sample_as_enable(as, fmt, io_pgtable_safe_cfg(as->pgt));
 	return as;
+
+free_binds:
+	destroy_workqueue(as->binds);
+free_as:
+	kfree(as);
+	return ERR_PTR(err);
 }
 
 /**
@@ -159,6 +167,7 @@ void sample_as_destroy(struct sample_as *as)
 	int tables = atomic_read(&as->tables), lost;
 	struct io_pgtable_safe_unmap_result left;
 
+	destroy_workqueue(as->binds);
 	/* The device first, the page table afterwards. */
 	sample_mmu_disable(&as->mmu);
 	io_pgtable_safe_clear_live(as->pgt);
