@@ -1202,9 +1202,9 @@ static int begin_map(struct map_op *op, u64 size, unsigned int shift)
 }
 
 /*
- * Note the protection of blocks that are about to be mapped, if it is not the usual
- * one, or make it that. Nobody else can be relying on what is usual if nobody else
- * has anything mapped or is mapping.
+ * Note the protection of recorded blocks that are about to be mapped, if it is not the
+ * usual one, or make it that. Nobody else can be relying on what is usual as long as
+ * nobody else has recorded anything.
  */
 static noinline int note_prot(struct io_pgtable_safe *pgt, const struct ledger_claim *claim,
 			      u64 first, u64 last, unsigned int shift, int prot,

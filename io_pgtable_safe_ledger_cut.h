@@ -272,24 +272,21 @@ static void ledger_replace_leaf(struct ledger *l, const struct ledger_leaf *leaf
 }
 
 /**
- * ledger_is_alone() - Is there nothing in the ledger but this claim?
+ * ledger_is_alone() - Is nothing recorded but by this claim?
  * @l: The ledger.
  * @c: The claim of a map.
  * @g: For nodes that become empty.
  *
+ * Others may have claims, too, but will not have recorded anything before the
+ * ledger is unlocked.
+ *
  * Context: Any; the ledger is locked.
- * Return: True if nothing but what @c has recorded is mapped, and no other
- * operation is under way.
+ * Return: True if so.
  */
 static bool ledger_is_alone(struct ledger *l, const struct ledger_claim *c,
 			    struct ledger_garbage *g) __must_hold(&l->lock)
 {
-	const struct ledger_op *op = NULL;
-
 	ledger_check_claims(l, 0, 0, g);
-	while ((op = ledger_next_op(l, op)))
-		if (op != c->op && READ_ONCE(op->stage) != LEDGER_IDLE)
-			return false;
 	return l->mapped == c->op->marked;
 }
 

@@ -58,6 +58,7 @@ static void ledger_test_free(const void *p)
 #define kfree(p)		ledger_test_free(p)
 
 #include "io_pgtable_safe_ledger.h"
+#include "io_pgtable_safe_ledger_cut.h"
 
 #ifndef KUNIT_CASE_SLOW
 #define KUNIT_CASE_SLOW(test_name) KUNIT_CASE(test_name)
@@ -140,6 +141,7 @@ enum claim_kind {
 	CLAIM_MAP,
 	CLAIM_UNMAP,
 	CLAIM_PRESENT,
+	CLAIM_CUT,
 };
 
 /**
@@ -152,6 +154,12 @@ enum claim_kind {
  * @full: Of a map: everything is.
  * @runs: Of a map: what is.
  * @nr_runs: Number of @runs.
+ * @cut_first: Of a cut: first byte that goes; @first and @last are the ends of leaves.
+ * @cut_last: Likewise the last one.
+ * @ends: Of a cut: the leaves at its ends, which may be the same.
+ * @drafts: What is to be left of them.
+ * @objects: How many objects these are.
+ * @pieces: How many leaves are in them.
  */
 struct model_claim {
 	enum claim_kind kind;
@@ -162,6 +170,12 @@ struct model_claim {
 	bool full;
 	struct model_run runs[MODEL_RUNS];
 	unsigned int nr_runs;
+	u64 cut_first;
+	u64 cut_last;
+	struct ledger_leaf ends[2];
+	struct ledger_node *drafts[2];
+	unsigned int objects;
+	unsigned int pieces;
 };
 
 /**
@@ -179,6 +193,8 @@ struct model_claim {
  * @mapped: Bytes in them.
  * @scratch: Leaves about to be added.
  * @claims: Operations in flight.
+ * @drafts: Objects that the ledger does not know yet.
+ * @cuts: Cuts that were recorded.
  */
 struct model {
 	struct kunit *test;
@@ -194,6 +210,8 @@ struct model {
 	u64 mapped;
 	struct model_leaf scratch[MODEL_LEAVES];
 	struct model_claim claims[MODEL_CLAIMS];
+	unsigned int drafts;
+	unsigned int cuts;
 };
 
 /* Index of the first leaf that ends at or behind @off. */
@@ -410,7 +428,7 @@ static void check_ledger(struct model *m)
 	MODEL_ASSERT(m, m->ledger.stashed <= LEDGER_STASH, true);
 	walk_node(&w, m->ledger.root, m->ledger.levels - 1, 0);
 	MODEL_ASSERT(m, w.next, m->nr_leaves);
-	MODEL_ASSERT(m, w.objects, live_objects(&m->ledger));
+	MODEL_ASSERT(m, w.objects, live_objects(&m->ledger) - m->drafts);
 }
 
 /* --- random choices ------------------------------------------------------- */
@@ -618,9 +636,12 @@ static bool room_for_leaves(struct model *m, unsigned int more)
 {
 	unsigned int i, n = m->nr_leaves + more;
 
-	for (i = 0; i < MODEL_CLAIMS; i++)
+	for (i = 0; i < MODEL_CLAIMS; i++) {
 		if (m->claims[i].kind == CLAIM_MAP)
 			n += noted_leaves(&m->claims[i]);
+		else if (m->claims[i].kind == CLAIM_CUT)
+			n += m->claims[i].pieces;
+	}
 	return n <= MODEL_LEAVES;
 }
 
@@ -785,6 +806,213 @@ static void end_unmap(struct model *m, struct model_claim *mc)
 	MODEL_ASSERT(m, memory.allocs, allocs);
 }
 
+/* --- cut ------------------------------------------------------------------ */
+
+static bool is_cut(const struct model_claim *mc, unsigned int end)
+{
+	const struct ledger_leaf *leaf = &mc->ends[end];
+
+	if (end && leaf->first == mc->ends[0].first)
+		return false;
+	return leaf->first < mc->cut_first || leaf->last > mc->cut_last;
+}
+
+/* The leaves that part of a leaf is divided into: the largest that fit */
+static unsigned int divide(struct model *m, const struct ledger_leaf *leaf, u64 first,
+			   u64 last, struct model_leaf *out, unsigned int max)
+{
+	unsigned long sizes;
+	unsigned int n = 0;
+	u64 size = 0;
+
+	for (; n < max; first += size) {
+		for (sizes = m->pgsizes; sizes; sizes &= ~size) {
+			size = BIT_ULL(__fls(sizes));
+			if (size - 1 < leaf->last - leaf->first && !(first & (size - 1)) &&
+			    last - first >= size - 1)
+				break;
+		}
+		out[n++] = (struct model_leaf){ first, first + size - 1 };
+		if (out[n - 1].last == last)
+			return n;
+	}
+	return 0;
+}
+
+/* What is left of the leaf at one end, in order; *fits: it is not too much */
+static unsigned int divide_end(struct model *m, const struct model_claim *mc,
+			       unsigned int end, struct model_leaf *out, bool *fits)
+{
+	const struct ledger_leaf *leaf = &mc->ends[end];
+	unsigned int n = 0, more;
+
+	*fits = true;
+	if (!is_cut(mc, end))
+		return 0;
+	if (leaf->first < mc->cut_first) {
+		n = divide(m, leaf, leaf->first, mc->cut_first - 1, out, MODEL_LEAVES / 4);
+		*fits = n;
+	}
+	if (leaf->last > mc->cut_last && *fits) {
+		more = divide(m, leaf, mc->cut_last + 1, leaf->last, out + n,
+			      MODEL_LEAVES / 4);
+		*fits = more;
+		n += more;
+	}
+	return n;
+}
+
+static void release_cut(struct model *m, struct model_claim *mc)
+{
+	unsigned int end;
+
+	for (end = 0; end < 2; end++)
+		ledger_free_draft(&m->ledger, &mc->ends[end], mc->drafts[end]);
+}
+
+static int draft_end(struct model *m, struct model_claim *mc, unsigned int end)
+{
+	const struct ledger_leaf *leaf = &mc->ends[end];
+	unsigned int i, n;
+	int err = 0;
+	bool fits;
+	u64 size;
+
+	n = divide_end(m, mc, end, m->scratch, &fits);
+	if (!fits || !room_for_leaves(m, n))
+		return -E2BIG;
+	if (!n)
+		return 0;
+	mc->pieces += n;
+	mc->drafts[end] = ledger_new_draft(&m->ledger, leaf, GFP_KERNEL);
+	if (!mc->drafts[end])
+		return -ENOMEM;
+	for (i = 0; i < n && !err; i++) {
+		size = m->scratch[i].last - m->scratch[i].first;
+		err = ledger_draft(&m->ledger, leaf, mc->drafts[end], m->scratch[i].first,
+				   m->scratch[i].last, fls64(size), GFP_KERNEL);
+	}
+	return err;
+}
+
+static int expect_claim_cut(struct model *m, u64 first, u64 last)
+{
+	const struct model_leaf *a = model_leaf_at(m, first), *b = model_leaf_at(m, last);
+
+	if (model_claimed(m, first, last))
+		return -EBUSY;
+	if (!a || !b)
+		return -ENOENT;
+	if (model_claimed(m, a->first, b->last))
+		return -EBUSY;
+	return model_hole(m, first, last) ? -ENOENT : 0;
+}
+
+static void leave_cut(struct model *m, struct model_claim *mc)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&m->ledger.lock, flags);
+	ledger_leave_locked(&m->ledger, &mc->claim);
+	spin_unlock_irqrestore(&m->ledger.lock, flags);
+	mc->kind = CLAIM_NONE;
+}
+
+static void begin_cut(struct model *m, struct model_claim *mc)
+{
+	unsigned int shift, live = memory.live;
+	u64 first, last;
+	int err;
+
+	rnd_leaves(m, &first, &last);
+	err = ledger_claim_cut(&m->ledger, &mc->claim, first, last, mc->ends, &shift);
+	MODEL_ASSERT(m, err, expect_claim_cut(m, first, last));
+	if (err)
+		return;
+	mc->cut_first = first;
+	mc->cut_last = last;
+	mc->first = model_leaf_at(m, first)->first;
+	mc->last = model_leaf_at(m, last)->last;
+	MODEL_ASSERT(m, mc->ends[0].first, mc->first);
+	MODEL_ASSERT(m, mc->ends[1].last, mc->last);
+	check_smallest(m, mc->first, mc->last, shift);
+
+	mc->kind = CLAIM_CUT;
+	mc->pieces = 0;
+	memset(mc->drafts, 0, sizeof(mc->drafts));
+	memory.failed = false;
+	memory.fail = one_in(m, 4) ? 1 + rnd(m, 8) : 0;
+	err = draft_end(m, mc, 0) ?: draft_end(m, mc, 1);
+	memory.fail = 0;
+	if (err != -E2BIG)
+		MODEL_ASSERT(m, err, memory.failed ? -ENOMEM : 0);
+	if (err) {
+		release_cut(m, mc);
+		leave_cut(m, mc);
+	}
+	mc->objects = memory.live - live;
+	m->drafts += mc->objects;
+}
+
+/* Leaves that lie in the range from their first to their last byte */
+static void model_remove_leaves(struct model *m, u64 first, u64 last)
+{
+	unsigned int i = model_index(m, first), n = 0;
+
+	while (i + n < m->nr_leaves && m->leaves[i + n].first <= last)
+		n++;
+	model_remove(m, i, n);
+}
+
+static void model_add_rest(struct model *m, const struct model_claim *mc, unsigned int end)
+{
+	unsigned int n, head = 0;
+	bool fits;
+
+	n = divide_end(m, mc, end, m->scratch, &fits);
+	/* What is before and what is behind the hole */
+	while (head < n && m->scratch[head].first < mc->cut_first)
+		head++;
+	model_add(m, m->scratch, head);
+	model_add(m, m->scratch + head, n - head);
+}
+
+static void record_cut(struct model *m, struct model_claim *mc)
+{
+	bool inside = is_cut(mc, 0) && mc->ends[0].first == mc->ends[1].first;
+	u64 first = is_cut(mc, 0) ? mc->ends[0].last + 1 : mc->cut_first;
+	u64 last = is_cut(mc, 1) ? mc->ends[1].first - 1 : mc->cut_last;
+	struct ledger *l = &m->ledger;
+	struct ledger_garbage g = {};
+	unsigned long flags;
+	unsigned int end;
+
+	spin_lock_irqsave(&l->lock, flags);
+	for (end = 0; end < 2; end++)
+		if (mc->drafts[end])
+			ledger_replace_leaf(l, &mc->ends[end], mc->drafts[end], &g);
+	if (!inside && last != first - 1)
+		ledger_clear(l, first, last, &g);
+	l->mapped -= mc->cut_last - mc->cut_first + 1;
+	spin_unlock_irqrestore(&l->lock, flags);
+	ledger_empty_garbage(l, &g);
+
+	model_remove_leaves(m, mc->first, mc->last);
+	model_add_rest(m, mc, 0);
+	model_add_rest(m, mc, 1);
+	m->cuts++;
+}
+
+static void end_cut(struct model *m, struct model_claim *mc)
+{
+	/* The backend may have failed, and then put back what there was */
+	if (!one_in(m, 4))
+		record_cut(m, mc);
+	release_cut(m, mc);
+	m->drafts -= mc->objects;
+	leave_cut(m, mc);
+}
+
 /* --- questions ------------------------------------------------------------ */
 
 static void ask_next_extent(struct model *m)
@@ -861,6 +1089,8 @@ static void begin_claim(struct model *m, struct model_claim *mc)
 		begin_present(m, mc);
 		break;
 	case 1:
+		begin_cut(m, mc);
+		break;
 	case 2:
 	case 3:
 		begin_unmap(m, mc);
@@ -874,6 +1104,8 @@ static void end_claim(struct model *m, struct model_claim *mc)
 {
 	if (mc->kind == CLAIM_MAP)
 		end_map(m, mc);
+	else if (mc->kind == CLAIM_CUT)
+		end_cut(m, mc);
 	else
 		end_unmap(m, mc);
 }
@@ -942,6 +1174,7 @@ static void random_work(struct model *m, unsigned int steps)
 	}
 	end_all_claims(m);
 	check_ledger(m);
+	MODEL_ASSERT(m, m->drafts, 0);
 	unmap_all(m);
 	check_ledger(m);
 
