@@ -14,6 +14,7 @@
 #include <linux/types.h>
 
 struct device;
+struct iommu_dirty_bitmap;
 struct sg_table;
 
 /**
@@ -370,6 +371,12 @@ io_pgtable_safe_reserve_left(const struct io_pgtable_safe_reserve *r);
 
 int __must_check io_pgtable_safe_lookup(struct io_pgtable_safe *pgt, u64 iova,
 					struct io_pgtable_safe_span *span);
+int __must_check io_pgtable_safe_pgtable_walk(struct io_pgtable_safe *pgt,
+					      u64 iova, void *wd);
+int __must_check
+io_pgtable_safe_read_and_clear_dirty(struct io_pgtable_safe *pgt, u64 iova,
+				     u64 size, unsigned long flags,
+				     struct iommu_dirty_bitmap *dirty);
 int __must_check io_pgtable_safe_next(struct io_pgtable_safe *pgt, u64 iova,
 				      struct io_pgtable_safe_span *span);
 int __must_check io_pgtable_safe_leaf_span(struct io_pgtable_safe *pgt, u64 iova,
