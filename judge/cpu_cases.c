@@ -163,6 +163,83 @@ const struct judge_suite cpu_ranges_suite = {
 	.run = run_ranges,
 };
 
+/* --- what is left of blocks that were cut ----------------------------------------- */
+
+/* Blocks of the larger granules leave more pages than are looked at each time */
+static void judge_edges(struct cpu_table *ct)
+{
+	if (ct->t.record.count <= 2048)
+		cpu_judge_all(ct);
+	cpu_judge_marks(ct, TABLE_MARKS);
+}
+
+/* Out of the middle, off both ends, and at last what is between two of the holes */
+static void judge_cut_block(struct cpu_table *ct, u64 size, int prot)
+{
+	u64 g = ct->t.granule, iova = 2 * size;
+
+	table_map_pages(&ct->t, iova, cpu_random_paddr(ct, size, size), size, 1, prot);
+	table_cut(&ct->t, iova + size / 2 + g, g);
+	cpu_judge_all(ct);
+	cpu_judge_range(ct, iova + size / 2 + g, g);
+	table_cut(&ct->t, iova, g);
+	table_cut(&ct->t, iova + size - 3 * g, 3 * g);
+	table_cut(&ct->t, iova + g, size / 2);
+	judge_edges(ct);
+	/* Not all of it, which may be thousands of pages */
+	cpu_judge_range(ct, iova, 4 * g);
+	cpu_judge_range(ct, iova + size / 2 - 2 * g, 6 * g);
+	cpu_judge_range(ct, iova + size - 6 * g, 6 * g);
+	table_unmap_present(&ct->t, iova, size);
+	cpu_judge_range(ct, iova, 4 * g);
+	cpu_judge_range(ct, iova + size - 4 * g, 4 * g);
+}
+
+/* Two blocks, cut by one call, and another between them */
+static void judge_cut_blocks(struct cpu_table *ct)
+{
+	u64 g = ct->t.granule, block = block_size(ct), iova = 8 * block;
+	u64 paddr = cpu_random_paddr(ct, 8 * block, block);
+
+	table_map_pages(&ct->t, iova, paddr, block, 1, IOMMU_READ);
+	table_map_pages(&ct->t, iova + block, paddr + block, block, 1, RW | IOMMU_CACHE);
+	table_map_pages(&ct->t, iova + 2 * block, paddr + 4 * block, block, 1, RW);
+	table_cut(&ct->t, iova + block - g, block + 3 * g);
+	judge_edges(ct);
+	cpu_judge_range(ct, iova + block - 2 * g, 4 * g);
+	cpu_judge_range(ct, iova + 2 * block - 2 * g, 6 * g);
+	/* Over the hole: refused, and nothing is cut */
+	table_cut(&ct->t, iova + block - 2 * g, 3 * g);
+	judge_edges(ct);
+	table_unmap_present(&ct->t, iova, 3 * block);
+}
+
+static void run_cuts(unsigned int i)
+{
+	struct cpu_table ct;
+	unsigned int bit, k;
+
+	if (!cpu_table_open(&ct, &cpu_formats[i]))
+		return;
+	for_each_set_bit(bit, &ct.t.pgsizes, BITS_PER_LONG) {
+		if (BIT_ULL(bit) == ct.t.granule || 3 * BIT_ULL(bit) - 1 > ct.t.iova_last)
+			continue;
+		/* With blocks of thousands of pages one protection takes long enough */
+		for (k = 0; k < (BIT_ULL(bit) / ct.t.granule > 512 ? 1 : 3); k++)
+			judge_cut_block(&ct, BIT_ULL(bit), all_prots[k + 1]);
+	}
+	judge_cut_blocks(&ct);
+	cpu_judge_all(&ct);
+	cpu_table_close(&ct);
+}
+
+const struct judge_suite cpu_cuts_suite = {
+	.name = "cpu_cuts",
+	.count = CPU_FORMATS,
+	.case_name = cpu_format_name,
+	.run = run_cuts,
+};
+
 /* --- refused calls leave the table as it was ------------------------------------ */
 
 static void refuse_map(struct cpu_table *ct, u64 iova, u64 paddr, u64 pgsize,

@@ -85,6 +85,17 @@ static void map_something(struct cpu_table *ct, u64 iova, u64 pgsize, u64 count)
 	}
 }
 
+static void cut_something(struct cpu_table *ct, u64 iova, u64 size)
+{
+	u64 g = ct->t.granule, skip = g * cpu_random(ct, max(size / g, 1ULL));
+
+	/* Bounded: the record keeps every leaf of the rest */
+	if (size / g > 4096)
+		return;
+	size = g * (1 + cpu_random(ct, max(size / g, 1ULL)));
+	table_cut(&ct->t, iova + skip, spoil(ct, size));
+}
+
 static void unmap_something(struct cpu_table *ct, u64 iova, u64 pgsize, u64 count)
 {
 	const struct record_leaf *leaf;
@@ -99,9 +110,12 @@ static void unmap_something(struct cpu_table *ct, u64 iova, u64 pgsize, u64 coun
 		if (leaf && cpu_random(ct, 2))
 			size += leaf->size;
 	}
-	switch (cpu_random(ct, 4)) {
+	switch (cpu_random(ct, 5)) {
 	case 0:
 		table_unmap_pages(&ct->t, iova, pgsize, count);
+		break;
+	case 2:
+		cut_something(ct, iova, size);
 		break;
 	case 1:
 		table_unmap_present(&ct->t, iova, spoil(ct, size));

@@ -24,6 +24,7 @@ extern unsigned int judge_walks;
 
 extern const struct judge_suite cpu_pages_suite;
 extern const struct judge_suite cpu_ranges_suite;
+extern const struct judge_suite cpu_cuts_suite;
 extern const struct judge_suite cpu_refusals_suite;
 extern const struct judge_suite cpu_failures_suite;
 extern const struct judge_suite cpu_live_suite;

@@ -30,6 +30,7 @@ struct device *judge_device;
 static const struct judge_suite *const all_suites[] = {
 	&cpu_pages_suite,
 	&cpu_ranges_suite,
+	&cpu_cuts_suite,
 	&cpu_refusals_suite,
 	&cpu_failures_suite,
 	&cpu_live_suite,

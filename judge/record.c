@@ -91,6 +91,24 @@ void record_remove(struct record *rec, u64 iova, u64 size)
 	}
 }
 
+/* Only the range goes, and what is left of leaves comes back in smaller ones */
+int record_cut(struct record *rec, unsigned long pgsizes, u64 iova, u64 size)
+{
+	struct record_leaf first = *record_find(rec, iova);
+	struct record_leaf last = *record_find(rec, iova + size - 1);
+	u64 end = iova + size, last_end = last.iova + last.size;
+	int err = 0;
+
+	record_remove(rec, iova, size);
+	if (first.iova < iova)
+		err = record_add(rec, pgsizes, first.iova, first.paddr, iova - first.iova,
+				 first.prot);
+	if (!err && end < last_end)
+		err = record_add(rec, pgsizes, end, last.paddr + (end - last.iova),
+				 last_end - end, last.prot);
+	return err;
+}
+
 bool record_is_free(struct record *rec, u64 iova, u64 size)
 {
 	return !record_next(rec, iova, iova + size - 1);
@@ -113,4 +131,21 @@ int record_is_whole(struct record *rec, u64 iova, u64 size, bool holes)
 		pos = leaf->iova + leaf->size;
 	}
 	return 0;
+}
+
+/* Is all of it mapped, by whatever leaves? */
+bool record_is_covered(struct record *rec, u64 iova, u64 size)
+{
+	u64 pos = iova, last = iova + size - 1;
+	const struct record_leaf *leaf;
+
+	for (;;) {
+		leaf = record_find(rec, pos);
+		if (!leaf)
+			return false;
+		pos = leaf->iova + leaf->size - 1;
+		if (pos >= last)
+			return true;
+		pos++;
+	}
 }

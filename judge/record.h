@@ -35,7 +35,9 @@ int record_add(struct record *rec, unsigned long pgsizes, u64 iova,
 void record_remove(struct record *rec, u64 iova, u64 size);
 const struct record_leaf *record_find(struct record *rec, u64 addr);
 const struct record_leaf *record_next(struct record *rec, u64 addr, u64 last);
+int record_cut(struct record *rec, unsigned long pgsizes, u64 iova, u64 size);
 bool record_is_free(struct record *rec, u64 iova, u64 size);
 int record_is_whole(struct record *rec, u64 iova, u64 size, bool holes);
+bool record_is_covered(struct record *rec, u64 iova, u64 size);
 
 #endif /* _JUDGE_RECORD_H */

@@ -139,6 +139,60 @@ static void batched(struct bench *b)
 	bench_close(b);
 }
 
+/* --- blocks that were cut ------------------------------------------------------------ */
+
+/* The second page of the target's memory; the SMMU has the block in its TLB by then */
+static struct io_pgtable_safe_unmap_result cut_second_page(struct bench *b, u64 *iova)
+{
+	bench_map_block(b, IOVA, b->target, RW);
+	*iova = bench_in_block(b, IOVA, b->target);
+	bench_expect_write(b, *iova, b->target, SMMU_NO_FAULT);
+	bench_expect_write(b, *iova + SZ_4K, b->target + SZ_4K, SMMU_NO_FAULT);
+	return io_pgtable_safe_cut(b->pgt, *iova + SZ_4K, SZ_4K, GFP_KERNEL, 0);
+}
+
+static void cut_block(struct bench *b)
+{
+	struct io_pgtable_safe_unmap_result res;
+	u64 iova;
+
+	if (!bench_open(b, SIZES_4K, BENCH_CHECKED))
+		return;
+	res = cut_second_page(b, &iova);
+	judge_expect(!res.err && res.unmapped == SZ_4K, "{%#llx, %d}", res.unmapped, res.err);
+	bench_expect_write(b, iova + SZ_4K, b->target + SZ_4K, SMMU_TRANSLATION);
+	bench_expect_read(b, iova, b->target, SMMU_NO_FAULT);
+	bench_expect_write(b, iova, b->target, SMMU_NO_FAULT);
+	bench_expect_write(b, iova + 2 * SZ_4K, b->target + 2 * SZ_4K, SMMU_NO_FAULT);
+
+	bench_map(b, iova + SZ_4K, b->other, RW);
+	bench_expect_write(b, iova + SZ_4K, b->other, SMMU_NO_FAULT);
+	bench_unmap(b, IOVA, SZ_2M, 0);
+	bench_expect_write(b, iova, b->target, SMMU_TRANSLATION);
+	bench_close(b);
+}
+
+static void cut_out_of_memory(struct bench *b)
+{
+	struct io_pgtable_safe_unmap_result res;
+	u64 iova;
+
+	if (!bench_open(b, SIZES_4K, BENCH_FAILING_MEMORY))
+		return;
+	/* The tables down to the block's, so that the next is the one for its rest */
+	b->plan.calls = -1;
+	bench_map_block(b, IOVA + SZ_2M, b->target, RW);
+	b->plan.calls = 0;
+	res = cut_second_page(b, &iova);
+	judge_expect(res.err == -ENOMEM && !res.unmapped, "{%#llx, %d}", res.unmapped, res.err);
+	judge_expect(b->plan.failed == 1, "%u calls failed", b->plan.failed);
+	bench_expect_write(b, iova, b->target, SMMU_NO_FAULT);
+	bench_expect_write(b, iova + SZ_4K, b->target + SZ_4K, SMMU_NO_FAULT);
+	b->plan.calls = -1;
+	bench_unmap(b, IOVA, 2 * SZ_2M, 0);
+	bench_close(b);
+}
+
 /* --- after a map that failed part-way ------------------------------------------------ */
 
 /* Called when the call that fails is made: the first page is there by then */
@@ -258,6 +312,31 @@ static void suppressed_flush(struct bench *b)
 	bench_close(b);
 }
 
+/* The same in the middle of a cut, where the block must be forgotten */
+static void suppressed_flush_of_a_cut(struct bench *b)
+{
+	struct io_pgtable_safe_unmap_result res;
+	unsigned int misses;
+	u64 iova;
+
+	if (!bench_open(b, SIZES_4K, BENCH_CHECKED))
+		return;
+	b->suppressed = true;
+	res = cut_second_page(b, &iova);
+	judge_expect(!res.err, "%d", res.err);
+
+	judge_control_begin();
+	bench_expect_write(b, iova + SZ_4K, b->target + SZ_4K, SMMU_TRANSLATION);
+	misses = judge_control_end();
+	judge_expect(misses, "DMA after a cut without a flush was not seen");
+
+	smmu_invalidate_all(&b->smmu);
+	bench_expect_write(b, iova + SZ_4K, b->target + SZ_4K, SMMU_TRANSLATION);
+	judge_expect(io_pgtable_safe_unmap_present(b->pgt, IOVA, SZ_2M, 0).unmapped ==
+		     SZ_2M - SZ_4K, "the rest");
+	bench_close(b);
+}
+
 /* Data that goes elsewhere must be seen, too */
 static void wrong_memory(struct bench *b)
 {
@@ -290,6 +369,8 @@ static const struct smmu_case cases[] = {
 	{ "DMA faults after unmap_present", unmap_present },
 	{ "DMA goes to what is mapped now", map_again },
 	{ "DMA faults after the flush of a batch", batched },
+	{ "DMA goes through what is left of a block that was cut", cut_block },
+	{ "DMA goes through a block that could not be cut", cut_out_of_memory },
 	{ "DMA faults after a map whose second call failed", failing_calls },
 	{ "DMA faults after a map that ran out of memory", failing_memory },
 	{ "DMA goes on after the free of a live table was refused", live },
@@ -298,6 +379,7 @@ static const struct smmu_case cases[] = {
 static const struct smmu_case controls[] = {
 	{ "DMA after an unmap by the raw op without a gather", raw_unmap },
 	{ "a flush that does nothing is seen", suppressed_flush },
+	{ "a flush that does nothing in a cut is seen", suppressed_flush_of_a_cut },
 	{ "data in other memory is seen", wrong_memory },
 };
 

@@ -280,3 +280,23 @@ void table_unmap_present(struct table *t, u64 iova, u64 size)
 	judge_unmap(t, io_pgtable_safe_unmap_present(t->pgt, iova, size, 0), allowed,
 		    present, iova, size);
 }
+
+void table_cut(struct table *t, u64 iova, u64 size)
+{
+	bool allowed = range_fits(iova, size, t->granule, t->iova_last) &&
+		       record_is_covered(&t->record, iova, size);
+	struct io_pgtable_safe_unmap_result res;
+	int err;
+
+	res = io_pgtable_safe_cut(t->pgt, iova, size, GFP_KERNEL, 0);
+	table_mark(t, iova, size);
+	count_call(t, !res.err);
+	judge_expect(allowed == !res.err, "cut %#llx+%#llx: error %d", iova, size, res.err);
+	judge_expect(res.unmapped == (allowed ? size : 0),
+		     "cut %#llx+%#llx: error %d, unmapped %#llx", iova, size, res.err,
+		     res.unmapped);
+	if (res.err)
+		return;
+	err = record_cut(&t->record, t->pgsizes, iova, size);
+	judge_expect(!err, "%d from the record at %#llx", err, iova);
+}

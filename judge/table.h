@@ -46,6 +46,7 @@ void table_map_sgtable(struct table *t, u64 iova, struct sg_table *sgt,
 		       u64 offset, u64 size, int prot);
 void table_unmap_pages(struct table *t, u64 iova, u64 pgsize, u64 count);
 void table_unmap(struct table *t, u64 iova, u64 size);
+void table_cut(struct table *t, u64 iova, u64 size);
 void table_unmap_present(struct table *t, u64 iova, u64 size);
 
 #endif /* _JUDGE_TABLE_H */
