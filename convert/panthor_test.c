@@ -196,37 +196,80 @@ static void holes(struct fixture *f)
 	buffer_put(&b);
 }
 
-static void begin_update(struct fixture *f, u64 iova, u64 size)
+/* Below drm_gpuvm: an operation on the page table, with what it needs */
+static void begin_update(struct fixture *f, struct panthor_vm_op_ctx *ctx, u64 iova,
+			 u64 size)
 {
+	memset(ctx, 0, sizeof(*ctx));
+	ctx->flags = FLAGS;
+	ctx->va.addr = iova;
+	ctx->va.range = size;
+	expect(!panthor_vm_op_ctx_reserve(ctx, f->vm));
+	expect(!io_pgtable_safe_reserve_attach(f->pgt, ctx->reserve));
+	f->vm->op_ctx = ctx;
 #ifdef LOCKS_REGION
 	expect(!panthor_vm_lock_region(f->vm, iova, size));
+#else
+	INIT_LIST_HEAD(&ctx->returned_vmas);
 #endif
 }
 
-static void end_update(struct fixture *f)
+static void end_update(struct fixture *f, struct panthor_vm_op_ctx *ctx)
 {
 #ifdef LOCKS_REGION
 	panthor_vm_unlock_region(f->vm);
 #endif
+	io_pgtable_safe_reserve_detach(f->pgt);
+	f->vm->op_ctx = NULL;
+	panthor_vm_cleanup_op_ctx(ctx, f->vm);
 }
 
-/* The page table below drm_gpuvm, where that would never allow it */
+/* What drm_gpuvm would never allow */
 static void overlap(struct fixture *f)
 {
+	struct panthor_vm_op_ctx ctx;
 	struct buffer a, b;
 
 	if (!expect(buffer_get(&a, f, SZ_64K, 16, 0)) ||
 	    !expect(buffer_get(&b, f, SZ_64K, 16, 0)))
 		return;
 	expect(!bind(f, &a, 0, SZ_64K, IOVA));
-	begin_update(f, IOVA, SZ_128K);
+	begin_update(f, &ctx, IOVA, SZ_128K);
 	expect(panthor_vm_map_pages(f->vm, IOVA + SZ_32K, IOMMU_READ, &b.memory.sgt, 0,
 				    SZ_64K) == -EEXIST);
-	end_update(f);
+	end_update(f, &ctx);
 	expect(shows(f->pgt, IOVA, &a.memory, 0, SZ_64K));
 	expect(empty(f->pgt, IOVA + SZ_64K, SZ_32K));
 	expect(!panthor_vm_unmap_range(f->vm, IOVA, SZ_64K));
 	buffer_put(&a);
+	buffer_put(&b);
+}
+
+/* A map takes what it needs from the operation's reservation */
+static void reserved(struct fixture *f)
+{
+	struct panthor_vm_op_ctx ctx;
+	struct buffer b;
+	u64 left;
+
+	if (!expect(buffer_get(&b, f, SZ_64K, 16, 0)))
+		return;
+	begin_update(f, &ctx, IOVA + SZ_1G, SZ_128K);
+	left = io_pgtable_safe_reserve_left(ctx.reserve);
+	expect(left);
+	expect(!panthor_vm_map_pages(f->vm, IOVA + SZ_1G, IOMMU_READ, &b.memory.sgt, 0,
+				     SZ_64K));
+	expect(io_pgtable_safe_reserve_left(ctx.reserve) < left);
+	expect(shows(f->pgt, IOVA + SZ_1G, &b.memory, 0, SZ_64K));
+	/* Without one there is nothing to be had, and nothing is allocated instead */
+	io_pgtable_safe_reserve_detach(f->pgt);
+	expect(panthor_vm_map_pages(f->vm, IOVA + SZ_1G + SZ_64K, IOMMU_READ,
+				    &b.memory.sgt, 0, SZ_64K) == -EINVAL);
+	end_update(f, &ctx);
+	begin_update(f, &ctx, IOVA + SZ_1G, SZ_64K);
+	panthor_vm_unmap_pages(f->vm, IOVA + SZ_1G, SZ_64K);
+	end_update(f, &ctx);
+	expect(empty(f->pgt, IOVA + SZ_1G, SZ_64K));
 	buffer_put(&b);
 }
 
@@ -262,18 +305,13 @@ static void kept_table(struct fixture *f)
 		return;
 	expect(!bind(f, &pages, 0, SZ_4K, IOVA));
 	expect(!panthor_vm_unmap_range(f->vm, IOVA, SZ_4K));
-	panthor_vm_init_op_ctx(&ctx, SZ_2M, IOVA, FLAGS);
-	expect(!panthor_vm_op_ctx_prealloc_pts(&ctx));
-	f->vm->op_ctx = &ctx;
-	begin_update(f, IOVA, SZ_2M);
+	begin_update(f, &ctx, IOVA, SZ_2M);
 	expect(!panthor_vm_map_pages(f->vm, IOVA, IOMMU_READ, &huge.memory.sgt, 0, SZ_2M));
 	expect(io_pgtable_safe_kept(f->pgt) == SZ_4K);
 	panthor_vm_unmap_pages(f->vm, IOVA, SZ_2M);
 	expect(io_pgtable_safe_kept(f->pgt) == SZ_4K);
-	end_update(f);
+	end_update(f, &ctx);
 	expect(!io_pgtable_safe_kept(f->pgt));
-	f->vm->op_ctx = NULL;
-	panthor_vm_cleanup_op_ctx(&ctx, f->vm);
 	buffer_put(&pages);
 	buffer_put(&huge);
 }
@@ -288,10 +326,7 @@ static void sparse(struct fixture *f)
 
 	if (!expect(buffer_get(&b, f, SZ_2M, 1, 9)))
 		return;
-	panthor_vm_init_op_ctx(&ctx, size, first, FLAGS);
-	expect(!panthor_vm_op_ctx_prealloc_pts(&ctx));
-	f->vm->op_ctx = &ctx;
-	begin_update(f, first, size);
+	begin_update(f, &ctx, first, size);
 	expect(!panthor_vm_map_sparse(f->vm, first, IOMMU_READ, &b.memory.sgt, size));
 	for (pos = first; pos < first + size; pos += SZ_4K)
 		right &= shows(f->pgt, pos, &b.memory, pos % SZ_2M, SZ_4K);
@@ -299,9 +334,7 @@ static void sparse(struct fixture *f)
 	expect(leaf_at(f->pgt, IOVA + SZ_2M) == SZ_2M);
 	panthor_vm_unmap_pages(f->vm, first, size);
 	expect(empty(f->pgt, first, size));
-	end_update(f);
-	f->vm->op_ctx = NULL;
-	panthor_vm_cleanup_op_ctx(&ctx, f->vm);
+	end_update(f, &ctx);
 	buffer_put(&b);
 }
 #else
@@ -350,6 +383,7 @@ static const struct test_case cases[] = {
 	{ "a bind over part of a block takes its place", replace },
 	{ "an unbind over bindings and holes", holes },
 	{ "a map over what is mapped is refused, nothing changes", overlap },
+	{ "a map takes memory from its operation's reservation", reserved },
 	{ "a block takes the place of an empty table", replaced_table },
 #ifdef LOCKS_REGION
 	{ "a table that is freed is kept until the region is unlocked", kept_table },
