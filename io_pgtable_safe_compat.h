@@ -12,6 +12,8 @@
 #include <linux/minmax.h>
 #include <linux/slab.h>
 
+struct iommu_dirty_bitmap;
+
 /* A token until 6.12, a string since "module: Convert symbol namespace to string literal" */
 #ifdef IO_PGTABLE_SAFE_HAVE_STRING_NS
 #define IO_PGTABLE_SAFE_NS	"IO_PGTABLE_SAFE"

@@ -283,8 +283,8 @@ static void ledger_replace_leaf(struct ledger *l, const struct ledger_leaf *leaf
  * Context: Any; the ledger is locked.
  * Return: True if so.
  */
-static bool ledger_is_alone(struct ledger *l, const struct ledger_claim *c,
-			    struct ledger_garbage *g) __must_hold(&l->lock)
+static inline bool ledger_is_alone(struct ledger *l, const struct ledger_claim *c,
+				   struct ledger_garbage *g) __must_hold(&l->lock)
 {
 	ledger_check_claims(l, 0, 0, g);
 	return l->mapped == c->op->marked;

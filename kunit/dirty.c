@@ -12,11 +12,6 @@
 
 #define PAGE SZ_4K
 
-static const struct pgt_format *lpae(void)
-{
-	return &pgt_formats[PGT_LPAE_4K];
-}
-
 /* --- dirty marks ------------------------------------------------------------- */
 
 #if defined(IO_PGTABLE_SAFE_HAVE_DIRTY) && defined(CONFIG_IOMMU_API)
@@ -30,6 +25,11 @@ static const struct pgt_format *lpae(void)
 #else
 #define HOLES_WARN true
 #endif
+
+static const struct pgt_format *lpae(void)
+{
+	return &pgt_formats[PGT_LPAE_4K];
+}
 
 static void open_tracking(struct kunit *test)
 {

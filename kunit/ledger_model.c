@@ -867,7 +867,7 @@ static void release_cut(struct model *m, struct model_claim *mc)
 	unsigned int end;
 
 	for (end = 0; end < 2; end++)
-		ledger_free_draft(&m->ledger, &mc->ends[end], mc->drafts[end]);
+		ledger_free_draft(&m->ledger, &mc->ends[end], mc->drafts[end], GFP_KERNEL);
 }
 
 static int draft_end(struct model *m, struct model_claim *mc, unsigned int end)
