@@ -208,12 +208,26 @@ static int cut_check_reserve(const struct cut *cut)
 	return err;
 }
 
+/* Can the backend have mapped the leaf to where it says? */
+static int cut_judge_paddr(struct cut *cut, const struct cut_leaf *leaf)
+{
+	u64 size = cut_leaf_size(leaf);
+
+	if (!check_paddr(cut->pgt, leaf->paddr, size, size))
+		return 0;
+	set_broken(cut->pgt);
+	return -EIO;
+}
+
 static int cut_prepare(struct cut *cut)
 {
 	int err = cut_check_reserve(cut);
 	struct cut_leaf *leaf;
 
 	for (leaf = cut->leaf; leaf < cut->leaf + cut->nr && !err; leaf++) {
+		err = cut_judge_paddr(cut, leaf);
+		if (err)
+			break;
 		leaf->draft = ledger_new_draft(&cut->pgt->ledger, &leaf->span, cut->gfp);
 		err = leaf->draft ? 0 : -ENOMEM;
 		if (!err)

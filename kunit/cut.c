@@ -706,6 +706,34 @@ static void lie_about_the_rest_breaks_the_table(struct kunit *test)
 	check_broken(test);
 }
 
+/* The address of the block comes from the backend, and may be anything, too */
+static void wrong_address_breaks_the_table(struct kunit *test, phys_addr_t wrong_by)
+{
+	struct mock_format *mock = open_mock(test, NULL);
+
+	do_map_pages(test, 0, 0, SZ_2M, 2);
+	mock->wrong_by = wrong_by;
+	check_unmap_result(test, cut(test, SZ_2M - PAGE, 2 * PAGE, GFP_KERNEL, 0), 0, -EIO);
+	KUNIT_EXPECT_EQ(test, mock_mapped(mock), 2ULL * SZ_2M);
+	check_mapped(test, 2 * SZ_2M);
+	check_broken(test);
+}
+
+static void block_at_no_address_of_a_page_breaks_the_table(struct kunit *test)
+{
+	wrong_address_breaks_the_table(test, 1);
+}
+
+static void block_at_no_address_of_a_block_breaks_the_table(struct kunit *test)
+{
+	wrong_address_breaks_the_table(test, PAGE);
+}
+
+static void block_outside_of_memory_breaks_the_table(struct kunit *test)
+{
+	wrong_address_breaks_the_table(test, BIT_ULL(48));
+}
+
 static void second_block_lost_leaves_the_first_cut(struct kunit *test)
 {
 	struct mock_format *mock = open_mock(test, NULL);
@@ -907,6 +935,9 @@ static struct kunit_case cut_mock_cases[] = {
 	KUNIT_CASE(rest_that_cannot_be_unmapped_breaks_the_table),
 	KUNIT_CASE(block_that_cannot_be_unmapped_breaks_the_table),
 	KUNIT_CASE(lie_about_the_rest_breaks_the_table),
+	KUNIT_CASE(block_at_no_address_of_a_page_breaks_the_table),
+	KUNIT_CASE(block_at_no_address_of_a_block_breaks_the_table),
+	KUNIT_CASE(block_outside_of_memory_breaks_the_table),
 	KUNIT_CASE(second_block_lost_leaves_the_first_cut),
 	KUNIT_CASE(middle_that_cannot_be_unmapped_breaks_the_table),
 	{}

@@ -290,7 +290,8 @@ static phys_addr_t mock_iova_to_phys(struct io_pgtable_ops *ops,
 	spin_lock_irqsave(&mock->lock, flags);
 	i = find_run(mock, iova);
 	if (i < mock->nr_runs && mock->runs[i].iova <= iova)
-		paddr = mock->runs[i].paddr + (iova - mock->runs[i].iova);
+		paddr = mock->runs[i].paddr + (iova - mock->runs[i].iova) +
+			mock->wrong_by;
 	spin_unlock_irqrestore(&mock->lock, flags);
 	return paddr;
 }

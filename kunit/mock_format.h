@@ -77,6 +77,7 @@ struct mock_script {
  * @maps: Outcomes of the next calls of map_pages(); then it is honest.
  * @unmaps: Outcomes of the next calls of unmap_pages(), likewise.
  * @max_pages: An honest map stops after this many pages; 0 for no limit.
+ * @wrong_by: Added to the address of what is mapped when that is asked for.
  * @during: Called in the middle of each call, before anything is done, with no
  *	lock held.
  * @data: For @during.
@@ -94,6 +95,7 @@ struct mock_format {
 	struct mock_script maps;
 	struct mock_script unmaps;
 	size_t max_pages;
+	phys_addr_t wrong_by;
 	void (*during)(struct mock_format *mock, const struct mock_call *call);
 	void *data;
 	struct mock_call calls[MOCK_CALLS];
