@@ -903,6 +903,22 @@ static int ledger_check_leaves(const struct ledger *l,
 }
 
 /*
+ * End a piece, of slots that may each have a node, early enough to let others have
+ * the lock. No run goes on behind a multiple of that many slots.
+ */
+static void ledger_shorten_piece(const struct ledger *l, u64 first, struct ledger_piece *p)
+{
+	unsigned int b = p->a | (LEDGER_BREATH - 1);
+
+	BUILD_BUG_ON(LEDGER_BREATH % BIT(LEDGER_MAX_RUN_BITS));
+	if (b >= p->b)
+		return;
+	p->b = b;
+	p->last = first + ((u64)(b - p->a) << l->level[p->lvl].shift) +
+		  ledger_slot_mask(l, p->lvl);
+}
+
+/*
  * The range must be one or more consecutive leaves, none of them cut. Looks at
  * the part from *pos on until it has had enough, and then says -EAGAIN.
  */
@@ -915,6 +931,8 @@ static int ledger_check_mapped(struct ledger *l, u64 *pos, u64 last,
 
 	while (seen < LEDGER_BREATH) {
 		ledger_cut_piece(l, *pos, last, 1, &p);
+		if (p.lvl)
+			ledger_shorten_piece(l, *pos, &p);
 		err = ledger_check_leaves(l, &p, lowest);
 		if (err || p.last == last)
 			return err;

@@ -1691,6 +1691,27 @@ static void long_ranges_are_looked_at_to_their_end(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, first, hole + SZ_4K);
 }
 
+/* The slots of one wide node may have more nodes below than that, too. */
+static void a_look_at_a_wide_node_stops_half_way(struct kunit *test)
+{
+	struct ledger *l = open_named(test, "lpae-16k");
+	u64 pos = 0, size = 2ULL * LEDGER_BREATH * SZ_32M;
+	unsigned int lowest = l->levels - 1, looks = 0;
+	unsigned long flags;
+	int err;
+
+	map_leaves(test, 0, size, 14);
+	spin_lock_irqsave(&l->lock, flags);
+	do {
+		err = ledger_check_mapped(l, &pos, size - 1, &lowest);
+		looks++;
+	} while (err == -EAGAIN);
+	spin_unlock_irqrestore(&l->lock, flags);
+	KUNIT_EXPECT_EQ(test, err, 0);
+	KUNIT_EXPECT_EQ(test, lowest, 0U);
+	KUNIT_EXPECT_EQ(test, looks, 2U);
+}
+
 /* An unmap that is refused late has kept nobody out for longer than it took. */
 static void a_claim_that_fails_leaves_nothing_claimed(struct kunit *test)
 {
@@ -1745,6 +1766,7 @@ static struct kunit_case ledger_cases[] = {
 	KUNIT_CASE(the_last_byte_of_64_bits_can_be_mapped),
 	KUNIT_CASE(what_is_being_mapped_does_not_count),
 	KUNIT_CASE(long_ranges_are_looked_at_to_their_end),
+	KUNIT_CASE(a_look_at_a_wide_node_stops_half_way),
 	KUNIT_CASE(a_claim_that_fails_leaves_nothing_claimed),
 	KUNIT_CASE(destroying_frees_what_is_still_mapped),
 	KUNIT_CASE_SLOW(random_operations_match_the_model_for_long),
