@@ -1219,8 +1219,8 @@ static int begin_map(struct map_op *op, u64 size, unsigned int shift)
 
 /*
  * Note the protection of recorded blocks that are about to be mapped, if it is not the
- * usual one, or make it that. Nobody else can be relying on what is usual as long as
- * nobody else has recorded anything.
+ * usual one, or make it that. Nobody else can be relying on what is usual if there was
+ * no block yet, or as long as nobody else has recorded anything.
  */
 static noinline int note_prot(struct io_pgtable_safe *pgt, const struct ledger_claim *claim,
 			      u64 first, u64 last, unsigned int shift, int prot,
@@ -1232,7 +1232,7 @@ static noinline int note_prot(struct io_pgtable_safe *pgt, const struct ledger_c
 	bool alone;
 
 	spin_lock_irqsave(&l->lock, flags);
-	alone = ledger_is_alone(l, claim, &g);
+	alone = !pgt->prots.usual || ledger_is_alone(l, claim, &g);
 	if (alone)
 		WRITE_ONCE(pgt->prots.usual, prot);
 	spin_unlock_irqrestore(&l->lock, flags);

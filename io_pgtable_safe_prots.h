@@ -24,12 +24,12 @@
  * noted and cost nothing.
  *
  * Most blocks of a table have the same protection. It is noted once, for the
- * table: the usual one is that of the first block that is mapped while nothing
- * else is. Each leaf with another has an entry in an xarray, with its offset in
- * units of the smallest size that can be cut as the key. Entries are made before
- * the backend is called, with the caller's gfp flags, and erased when the leaves
- * are gone or could not be mapped, which needs no memory; so there are entries for
- * leaves that are mapped only.
+ * table: the usual one is that of the first block, and from then on that of any
+ * that is mapped while nothing else is. Each leaf with another has an entry in an
+ * xarray, with its offset in units of the smallest size that can be cut as the
+ * key. Entries are made before the backend is called, with the caller's gfp flags,
+ * and erased when the leaves are gone or could not be mapped, which needs no
+ * memory; so there are entries for leaves that are mapped only.
  *
  * A block with the usual protection costs one comparison when it is mapped, and
  * one when it is unmapped. Any other costs an xarray entry: about 9 bytes where
@@ -51,7 +51,8 @@
  * struct prots - The protections of one page table's blocks.
  * @unusual: Those that are not @usual.
  * @usual: The protection of all other blocks; 0 if there never was one. Read by
- *	who has a claim in the ledger, changed under its lock by who has the only one.
+ *	who has a claim in the ledger, changed under its lock by who has the only one,
+ *	or from 0 by anyone.
  * @shift: log2 of the smallest size that can be cut: the unit of a key. No leaf
  *	is as large as that if there is only one page size.
  * @block: That size.

@@ -763,6 +763,25 @@ static void middle_that_cannot_be_unmapped_breaks_the_table(struct kunit *test)
 	check_broken(test);
 }
 
+/* Small pages have no say in what is usual: the first block need not be noted */
+static void first_block_needs_no_note(struct kunit *test)
+{
+	struct io_pgtable_safe_map_result res;
+	bool any;
+
+	skip_without_fault_injection(test);
+	open_mock(test, NULL);
+	do_map(test, 0, 0, PAGE);
+	fail_nth_allocation(1);
+	res = io_pgtable_safe_map(pgt_fixture(test)->pgt, SZ_4M, 0, SZ_2M, PGT_PROT,
+				  PGT_GFP_FAULTY);
+	any = an_allocation_failed();
+	check_map_result(test, res, SZ_2M, 0);
+	KUNIT_EXPECT_FALSE(test, any);
+	do_cut(test, SZ_4M, PAGE);
+	KUNIT_EXPECT_EQ(test, mock_prot(pgt_fixture(test)->mock, SZ_4M + PAGE), PGT_PROT);
+}
+
 /* --- allocations that fail ---------------------------------------------------- */
 
 #define MAX_ATTEMPTS 128
@@ -780,7 +799,7 @@ static u64 map_two_blocks(struct kunit *test, u64 *size)
 		n++;
 	*size = nth_pgsize(test, n);
 	iova = at(test, 2 * *size);
-	map_block(test, at(test, 0), 0, pgt_fixture(test)->granule, PGT_PROT);
+	map_block(test, at(test, 0), 0, block_size(test), PGT_PROT);
 	map_block(test, iova, 0, *size, IOMMU_READ);
 	map_block(test, iova + *size, 0, *size, IOMMU_READ | IOMMU_WRITE);
 	return iova;
@@ -830,7 +849,7 @@ static void failing_allocations_in_cut(struct kunit *test)
 		failed += !!err;
 		if (!err)
 			do_unmap_present(test, at(test, 0), iova - at(test, 0) + 2 * size,
-					 2 * size - granule);
+					 block_size(test) + 2 * size - 2 * granule);
 	}
 	KUNIT_EXPECT_LT(test, n, (unsigned int)MAX_ATTEMPTS);
 	KUNIT_EXPECT_GE(test, failed, 4U);
@@ -954,6 +973,7 @@ static struct kunit_case prots_cases[] = {
 	KUNIT_CASE(protection_of_each_block_is_known),
 	KUNIT_CASE(protection_is_forgotten_with_the_block),
 	KUNIT_CASE(usual_protection_is_that_of_the_first_block),
+	KUNIT_CASE(first_block_needs_no_note),
 	KUNIT_CASE(protection_of_what_was_not_mapped_is_forgotten),
 	KUNIT_CASE(gfp_may_ask_for_zeroes),
 	KUNIT_CASE(negative_protection_is_refused),
