@@ -1014,10 +1014,11 @@ EXPORT_SYMBOL_NS_GPL(devm_io_pgtable_safe_alloc, IO_PGTABLE_SAFE_NS);
  * @ops: An empty page table whose &struct io_pgtable is filled in, as that of
  *	every format is: geometry, quirks and flush callbacks come from its cfg,
  *	and the callbacks are called with its cookie. Must have map_pages,
- *	unmap_pages and iova_to_phys. NULL, for which alloc_io_pgtable_ops() says
- *	that it failed, is refused. Its unmap_pages() gets a gather that says that
- *	invalidations are queued. Concurrent calls share it, so nothing may be
- *	added to it, as no format does.
+ *	unmap_pages and iova_to_phys; the last is called with a spinlock held and
+ *	interrupts off. NULL, for which alloc_io_pgtable_ops() says that it failed,
+ *	is refused. unmap_pages() gets a gather that says that invalidations are
+ *	queued. Concurrent calls share it, so nothing may be added to it, as no
+ *	format does.
  * @release: Frees it.
  *
  * On success the ops belong to the result, and nobody else may use them. The
