@@ -14,11 +14,11 @@ kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR) \
 
 modules:
 	@scripts/check-kernel "$(KDIR)"
-	$(kbuild) modules
+	+$(kbuild) modules
 
 modules_install:
 	@scripts/check-kernel --quiet "$(KDIR)"
-	$(kbuild) $@
+	+$(kbuild) $@
 
 # What kbuild leaves behind, by name: the headers may be gone by now.
 clean:

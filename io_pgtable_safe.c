@@ -1089,13 +1089,13 @@ void io_pgtable_safe_free(struct io_pgtable_safe *pgt)
 	mapped = ledger_mapped(&pgt->ledger);
 	if (READ_ONCE(pgt->live)) {
 		dev_err_ratelimited(pgt->cfg.iommu_dev,
-				    "page table is live, leaked with %llu bytes mapped\n",
+				    "io_pgtable_safe: page table not freed: it is live, see io_pgtable_safe_clear_live(); %llu bytes mapped\n",
 				    mapped);
 		return;
 	}
 	if (mapped)
 		dev_warn_ratelimited(pgt->cfg.iommu_dev,
-				     "page table freed with %llu bytes mapped\n",
+				     "io_pgtable_safe: page table freed with %llu bytes mapped\n",
 				     mapped);
 
 	io_pgtable_safe_reserve_detach(pgt);
@@ -1773,7 +1773,9 @@ EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_map_sgtable, IO_PGTABLE_SAFE_NS);
  * @prot: As for io_pgtable_safe_try_map_pages().
  * @gfp: Likewise.
  *
- * For sparse and null-page bindings.
+ * For sparse and null-page bindings. Leaves are as large as @block and the
+ * alignment of @iova and @paddr allow: a page repeated gives pages, an aligned 2M
+ * gives blocks. To bind something else to part of the range, unmap that part first.
  *
  * Context: Any; sleeps if @gfp allows it.
  * Return: {@size, 0} or {0, error}, as io_pgtable_safe_map_pages().

@@ -75,14 +75,15 @@ struct sg_table;
  *               size is not exactly one of the granted ones; a count or size
  *               is zero; @prot has neither IOMMU_READ nor IOMMU_WRITE, or
  *               IOMMU_WRITE alone where the format would make it readable too;
- *               @gfp has __GFP_COMP or picks a memory zone, or wants what is
- *               reserved and nothing is; an unknown flag;
- *               a scatter-gather table shorter than asked for; a bad
- *               configuration.
+ *               @gfp has __GFP_COMP or picks a memory zone, or is
+ *               %IO_PGTABLE_SAFE_RESERVED and no reservation is attached; an
+ *               unknown flag; a scatter-gather table shorter than asked for; a
+ *               bad configuration.
  * -ERANGE       The first or last byte is outside the address space (ias bits,
  *               or the upper half with IO_PGTABLE_QUIRK_ARM_TTBR1) or outside
- *               the physical address space (oas bits), or what is reserved does
- *               not pay for it.
+ *               the physical address space (oas bits), or, with
+ *               %IO_PGTABLE_SAFE_RESERVED, outside the range of the
+ *               reservation.
  * -EOVERFLOW    Address plus size, or page size times count, does not fit.
  * -EEXIST       A map over something that is mapped.
  * -ENOENT       An unmap or lookup of something that is not mapped, or a range
@@ -92,8 +93,10 @@ struct sg_table;
  *               io_pgtable_safe_cut() unmaps such a range;
  *               io_pgtable_safe_leaf_span() gives one that cuts nothing.
  * -EBUSY        Another thread is mapping or unmapping part of the range right
- *               now, or of a leaf that it cuts.
- * -ENOMEM       No memory for page tables or for the ledger.
+ *               now, or of a leaf that it cuts; or a reservation is attached
+ *               already.
+ * -ENOMEM       No memory for page tables or for the ledger, or a reservation
+ *               has been used up.
  * -EOPNOTSUPP   A format, quirk or custom allocator that this kernel does not
  *               have; a reservation for a format that does not take one.
  * -EINTR        A fatal signal ended io_pgtable_safe_reserve().
@@ -110,18 +113,21 @@ struct sg_table;
 /**
  * DOC: concurrency
  *
- * All functions but alloc, free, set_live and clear_live may be called
+ * All functions but alloc, wrap, free, set_live and clear_live may be called
  * concurrently on one table and from any context in which a spinlock may be
  * taken, interrupts included (but not NMI, nor hard interrupts on PREEMPT_RT);
  * those that take a gfp_t sleep only if it allows that. Nothing is locked while
  * the backend maps or unmaps: a call claims its range in the ledger, runs the
- * backend and commits. Calls on disjoint ranges run side by side. Of two calls whose ranges
- * overlap, one wins and the other fails with -EBUSY at once; two lookups do not
- * exclude each other. An unmap of a long range is under way while the range is
- * being checked, also if it is refused then. Unmap never allocates memory, but
- * for io_pgtable_safe_cut(), which maps as well.
+ * backend and commits. Calls on disjoint ranges run side by side. Of two calls
+ * whose ranges overlap, one wins and the other fails with -EBUSY at once; two
+ * lookups do not exclude each other. An unmap of a long range is under way while
+ * the range is being checked, also if it is refused then. Unmap never allocates
+ * memory, but for io_pgtable_safe_cut(), which maps as well.
  *
- * io_pgtable_safe_free() must not race with anything on the same table.
+ * io_pgtable_safe_free() must not race with anything on the same table. A
+ * reservation must not be detached or given back while a map takes from it. Where
+ * there are no flush callbacks, io_pgtable_safe_flush() must not race with an unmap
+ * in its range.
  */
 
 /**
@@ -203,9 +209,10 @@ struct sg_table;
  * - io_pgtable_safe_reserve_attach(), when the operation is run, lets maps take from
  *   it. A page table has one attached at a time.
  * - Maps and cuts in the range that are called with %IO_PGTABLE_SAFE_RESERVED as
- *   their gfp take tables and nodes from there. They do not sleep, nor make memory
- *   be reclaimed, and do not fail with -ENOMEM. Others may map beside it with gfp
- *   flags of their own, and leave it alone.
+ *   their gfp, alone and not with other flags, take tables and nodes from there.
+ *   They do not sleep, nor make memory be reclaimed, and fail with -ENOMEM only if
+ *   the reservation has been used up. Others may map beside it with gfp flags of
+ *   their own, and leave it alone.
  * - io_pgtable_safe_reserve_detach() and io_pgtable_safe_unreserve() give back what
  *   is left.
  *
@@ -213,8 +220,12 @@ struct sg_table;
  * not come back to it: a driver that maps a range, unmaps it and maps it again
  * under the same reservation may find it empty, and so may one that tries again
  * after a map that failed in the middle (-EIO and the like; a map that is refused has
- * taken nothing). To cut blocks, reserve for the range that
- * io_pgtable_safe_leaf_span() gives.
+ * taken nothing).
+ *
+ * To cut blocks, reserve for all of them: for the range that
+ * io_pgtable_safe_leaf_span() gives, or, where operations that have been queued may
+ * still change what is mapped, for the range rounded out to the largest block that
+ * the driver maps. A block that sticks out of the reservation is not cut (-ERANGE).
  *
  * Nothing is allocated by such a call, but for one case: for blocks with another
  * protection than most in the table, an xarray tries the slab first, with
@@ -237,7 +248,10 @@ struct sg_table;
  * such a device the format refuses anyway.
  */
 
-/* Not to retry, and to retry: no allocator is ever asked for that */
+/*
+ * In the place of gfp flags, because every function that may allocate has these:
+ * two that contradict each other, so that no caller has them by accident.
+ */
 #define IO_PGTABLE_SAFE_RESERVED	(__GFP_NORETRY | __GFP_RETRY_MAYFAIL)
 
 struct io_pgtable_safe;
