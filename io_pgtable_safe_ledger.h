@@ -762,7 +762,7 @@ static struct ledger_node *ledger_nearest(const struct ledger *l, u64 off, unsig
 }
 
 /* The node of this level that has the byte, or NULL */
-static struct ledger_node *ledger_find_node(struct ledger *l, u64 off, unsigned int lvl)
+static noinline struct ledger_node *ledger_find_node(struct ledger *l, u64 off, unsigned int lvl)
 	__must_hold(&l->lock)
 {
 	struct ledger_node *node;
@@ -1180,6 +1180,23 @@ static __always_inline bool ledger_find_word(const struct ledger_level *level,
 	*mask = (~0UL >> (BITS_PER_LONG - 1 - more)) << bit;
 	*bits = &level->hot->bits[BIT_WORD(a) << level->wide];
 	return true;
+}
+
+/*
+ * The same in any node that is there. Nothing stands between this and the call of
+ * the backend but what every operation has, so that a CPU can wait for the memory
+ * of both at once.
+ */
+static __always_inline bool ledger_reach_word(struct ledger *l,
+					      const struct ledger_level *level,
+					      u64 first, u64 more,
+					      unsigned long **bits, unsigned long *mask)
+	__must_hold(&l->lock)
+{
+	if (likely(ledger_find_word(level, first, more, bits, mask)))
+		return true;
+	return ledger_find_node(l, first, level - l->level) &&
+	       ledger_find_word(level, first, more, bits, mask);
 }
 
 static int ledger_check_claims(struct ledger *l, u64 first, u64 last,
@@ -1719,7 +1736,7 @@ static __always_inline struct ledger_op *ledger_quick_map(struct ledger *l, u64 
 	unsigned long mask, *bits;
 
 	if (unlikely(!ledger_is_idle(l) || shift != level->shift ||
-		     !ledger_find_word(level, first, size - 1, &bits, &mask)))
+		     !ledger_reach_word(l, level, first, size - 1, &bits, &mask)))
 		return NULL;
 	if (unlikely((bits[0] | bits[level->wide]) & mask))
 		return NULL;
@@ -1905,7 +1922,7 @@ static __always_inline struct ledger_op *ledger_quick_unmap(struct ledger *l, u6
 	unsigned long mask, *bits;
 
 	if (unlikely(!ledger_is_idle(l) ||
-		     !ledger_find_word(level, first, size - 1, &bits, &mask) ||
+		     !ledger_reach_word(l, level, first, size - 1, &bits, &mask) ||
 		     !ledger_word_is_leaves(level, bits, mask)))
 		return NULL;
 	op->bits = bits;
