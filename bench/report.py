@@ -341,7 +341,7 @@ def rst(args):
     print(f"{result['host']}, Linux {result['kernel']} in User Mode Linux, CPUs: "
           f"{result['cpus']}, boots: {result['boots']}, {result['date']}; instructions on arm64, "
           f"Linux {result['icount_kernel']} ({result['lock_insns']} instructions to lock and "
-          f"unlock). {least_of(result).capitalize()}.\n")
+          f"unlock). {least_of(result).replace('to', 'To', 1)}.\n")
     print(".. Written by scripts/bench plots.\n")
     rst_table("Targets: at most so many times the raw ops", ["target", "", "at most", "is", ""],
               [[t["case"], t["op"], f"{t['target']:.2f}", f"{t['measured']:.2f}",
