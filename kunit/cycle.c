@@ -585,8 +585,10 @@ static void map_repeat_of_a_granule(struct kunit *test)
 	unsigned int i;
 
 	do_map_repeat(test, at(test, granule), paddr, granule, 5 * granule);
-	for (i = 1; i <= 5; i++)
+	for (i = 1; i <= 5; i++) {
 		check_range(test, at(test, i * granule), paddr, granule);
+		check_leaf(test, at(test, i * granule), granule);
+	}
 	check_mapped(test, 5 * granule);
 	do_unmap(test, at(test, granule), 5 * granule);
 }
@@ -610,6 +612,7 @@ static void map_repeat_uses_blocks(struct kunit *test)
 
 	do_map_repeat(test, at(test, block), paddr, block, 2 * block);
 	check_leaf(test, at(test, block), block);
+	check_leaf(test, at(test, 2 * block), block);
 	check_range(test, at(test, block), paddr, block);
 	check_range(test, at(test, 2 * block), paddr, block);
 }
