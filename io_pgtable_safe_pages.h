@@ -86,7 +86,7 @@ struct table_source {
 	int node;
 };
 
-/**
+/*
  * struct table_pages - The pages of one page table.
  * @open: Batches of operations under way. Under @lock, but may be compared with NULL
  *	without it, and is next to what operations look at anyway.
