@@ -939,7 +939,7 @@ static int alloc_backend(struct io_pgtable_safe *pgt, enum io_pgtable_fmt fmt,
  * Context: May sleep.
  * Return: The page table, to be freed with io_pgtable_safe_free(), or an
  * ERR_PTR: -EOPNOTSUPP if the kernel does not have the format (the AMD formats
- * of older kernels are never had), or the format does not have a quirk of @cfg
+ * of older kernels are not supported), or the format does not have a quirk of @cfg
  * or takes no custom allocator; -EINVAL if the format cannot be configured like
  * this; -ENOMEM.
  */
@@ -1296,7 +1296,7 @@ static noinline u64 undo_run(struct io_pgtable_safe *pgt, u64 iova, u64 mapped)
 {
 	u64 undone;
 
-	/* Never trust a backend that has been caught lying with another call */
+	/* A backend that has broken its contract gets no further call */
 	if (!mapped || READ_ONCE(pgt->broken))
 		return 0;
 	undone = backend_unmap(pgt, iova, mapped, 0);
@@ -1462,7 +1462,7 @@ EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_try_map_pages, IO_PGTABLE_SAFE_NS);
  * Context: Any; sleeps if @gfp allows it.
  * Return: {mapped, 0} with mapped > 0, or {0, error} with the errors of
  * io_pgtable_safe_try_map_pages(). If the cleanup fails, or is not tried
- * because the backend was caught lying: what is left, the original error, and
+ * because the backend broke its contract: what is left, the original error, and
  * the table is broken.
  */
 struct io_pgtable_safe_map_result

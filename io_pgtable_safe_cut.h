@@ -288,7 +288,7 @@ static int cut_put_back(struct cut *cut, struct cut_leaf *leaf)
 	struct io_pgtable_safe_map_result res;
 	struct cut_rest *rest;
 
-	/* Never trust a backend that has been caught lying with another call */
+	/* A backend that has broken its contract gets no further call */
 	if (check_table(pgt))
 		return cut_lost(cut, leaf);
 	for (rest = leaf->rest; rest < leaf->rest + 2; rest++) {

@@ -253,7 +253,7 @@ static void unbind_part_of_block(struct story *s)
 	part.size = SZ_64K;
 	got = unmap_outcome(sample_unbind(s->as, &part));
 	tell_refused(s, got, -ENOTBLK, &before, "unbind 64K in the middle of a 2M block");
-	tell_raw("not run: up to 6.12 it would cut the block, by now it would WARN");
+	tell_raw("not run: up to 6.12 it would cut the block, from 7.3 on WARN");
 
 	err = io_pgtable_safe_leaf_span(s->as->pgt, part.iova, part.size, &span);
 	tell(s, !err && span.iova == AT_BLOCKS && span.size == SZ_2M,

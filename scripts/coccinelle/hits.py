@@ -79,6 +79,12 @@ def main():
         rows.append(("missed", "", "raw-call", path, "?", number))
 
     print(f"Linux {kernel} ({release})\n")
+    print("  true: happens; latent: would, if the format gave an outcome that it may give;\n"
+          "  harmless: looked at and found so. raw-*: who uses io-pgtable, right or wrong.\n"
+          "  Each rule and each hit: Documentation/coccinelle.rst\n")
+    # Mistakes first, those that happen before all others; then who uses it
+    weight = {"true": 0, "latent": 1, "harmless": 2}
+    rows.sort(key=lambda row: (row[2].startswith("raw-"), weight.get(row[1], 0)))
     for status, judgement, rule, path, function, number in rows:
         print(f"  {status:7}{judgement:13}{rule:20} {path}:{number} {function}")
     for source in sorted(drivers.rglob("*.rs")):
