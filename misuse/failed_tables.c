@@ -34,3 +34,17 @@ int null_expected_of_devm(struct device *dev, const struct io_pgtable_cfg *cfg,
 	return PTR_ERR_OR_ZERO(*out);
 #endif
 }
+
+int null_expected_of_reserve(struct io_pgtable_safe *pgt,
+			     struct io_pgtable_safe_reserve **out)
+{
+	*out = io_pgtable_safe_reserve(pgt, 0, SZ_2M, GFP_KERNEL);
+#ifndef FIXED
+	/* cocci: alloc-null */
+	if (!*out)
+		return -ENOMEM;
+	return 0;
+#else
+	return PTR_ERR_OR_ZERO(*out);
+#endif
+}

@@ -76,9 +76,30 @@ void drop_answers(struct io_pgtable_safe *pgt, struct io_pgtable_safe_span *span
 	/* cc: ignoring return value of 'io_pgtable_safe_raw_ops' */
 	/* SAFETY: nobody uses them. */
 	io_pgtable_safe_raw_ops(pgt);
+	/* cc: ignoring return value of 'io_pgtable_safe_kept' */
+	io_pgtable_safe_kept(pgt);
+	/* cc: ignoring return value of 'io_pgtable_safe_pgtable_walk' */
+	io_pgtable_safe_pgtable_walk(pgt, 0, NULL);
+	/* cc: ignoring return value of 'io_pgtable_safe_read_and_clear_dirty' */
+	io_pgtable_safe_read_and_clear_dirty(pgt, 0, SZ_4K, 0, NULL);
 #else
 	if (io_pgtable_safe_lookup(pgt, 0, span))
 		pr_info("nothing there\n");
+#endif
+}
+
+void drop_reservations(struct io_pgtable_safe *pgt, struct io_pgtable_safe_reserve *reserve)
+{
+#ifndef FIXED
+	/* cc: ignoring return value of 'io_pgtable_safe_reserve' */
+	io_pgtable_safe_reserve(pgt, 0, SZ_2M, GFP_KERNEL);
+	/* cc: ignoring return value of 'io_pgtable_safe_reserve_attach' */
+	io_pgtable_safe_reserve_attach(pgt, reserve);
+	/* cc: ignoring return value of 'io_pgtable_safe_reserve_left' */
+	io_pgtable_safe_reserve_left(reserve);
+#else
+	if (!io_pgtable_safe_reserve_attach(pgt, reserve))
+		io_pgtable_safe_reserve_detach(pgt);
 #endif
 }
 

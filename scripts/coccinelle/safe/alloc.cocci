@@ -11,7 +11,8 @@ virtual context
 virtual org
 
 @null depends on context || org || report exists@
-identifier f = {io_pgtable_safe_alloc, devm_io_pgtable_safe_alloc, io_pgtable_safe_wrap};
+identifier f = {io_pgtable_safe_alloc, devm_io_pgtable_safe_alloc, io_pgtable_safe_wrap,
+		io_pgtable_safe_reserve};
 expression pgt, e;
 statement S1, S2;
 position p;
