@@ -239,21 +239,12 @@ static void cutters_on_this_format(struct kunit *test)
 		run_cutters(test, 10, &busy);
 }
 
-/* Asleep with a leaf claimed, while the others go on. */
-static void nap_sometimes(struct mock_format *mock, const struct mock_call *call)
-{
-	static atomic_t calls;
-
-	if (atomic_inc_return(&calls) % 8 == 0)
-		schedule_timeout_uninterruptible(1);
-}
-
 static void cutters_with_naps_inside(struct kunit *test)
 {
 	struct mock_format *mock = open_mock(test, NULL);
 	unsigned int busy = 0, round;
 
-	mock->during = nap_sometimes;
+	mock->during = mock_nap_sometimes;
 	for (round = 0; round < 5; round++)
 		run_cutters(test, 10, &busy);
 	/* They did meet */

@@ -2,7 +2,9 @@
 /*
  * A format that follows a script and keeps an honest record.
  */
+#include <linux/atomic.h>
 #include <linux/log2.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -378,6 +380,14 @@ unsigned int mock_count_calls(struct mock_format *mock, enum mock_op op)
 	for (i = 0; i < min_t(unsigned int, mock->nr_calls, MOCK_CALLS); i++)
 		n += mock->calls[i].op == op;
 	return n;
+}
+
+void mock_nap_sometimes(struct mock_format *mock, const struct mock_call *call)
+{
+	static atomic_t calls;
+
+	if (atomic_inc_return(&calls) % 8 == 0)
+		schedule_timeout_uninterruptible(1);
 }
 
 void mock_check(struct kunit *test)

@@ -136,6 +136,9 @@ struct mock_format *mock_from_ops(struct io_pgtable_ops *ops);
 void mock_next_map(struct mock_format *mock, size_t bytes, int err);
 void mock_next_unmap(struct mock_format *mock, size_t bytes);
 
+/* For &mock_format.during: at times asleep with a range claimed, others go on. */
+void mock_nap_sometimes(struct mock_format *mock, const struct mock_call *call);
+
 unsigned int mock_count_calls(struct mock_format *mock, enum mock_op op);
 u64 mock_mapped(struct mock_format *mock);
 /* What was mapped there with which protection; 0 if nothing. */

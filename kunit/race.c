@@ -815,21 +815,12 @@ static void storm_on_this_format(struct kunit *test)
 	weather_storm(test, 400);
 }
 
-/* Asleep with a range claimed, while the others go on. */
-static void nap_sometimes(struct mock_format *mock, const struct mock_call *call)
-{
-	static atomic_t calls;
-
-	if (atomic_inc_return(&calls) % 8 == 0)
-		schedule_timeout_uninterruptible(1);
-}
-
 /* On the mock, atomic callers do not really mean it. */
 static void storm_with_naps_inside(struct kunit *test)
 {
 	struct mock_format *mock = open_mock(test, NULL);
 
-	mock->during = nap_sometimes;
+	mock->during = mock_nap_sometimes;
 	weather_storm(test, 300);
 	/* They did meet. */
 	KUNIT_EXPECT_GT(test, atomic_read(&storm.busy), 0);
