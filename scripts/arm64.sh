@@ -93,24 +93,25 @@ relocate_headers() {
 }
 
 fetch() {
-	local release work
+	local release work tree
 
 	[ ! -d "$ROOT" ] || return 0 # another run was faster
 	mkdir -p "$TOP"
 	rm -rf "$TOP"/.unpack.*
 	need_space "$TOP" 1500 "an arm64 kernel"
 	work=$(mktemp -d "$TOP/.unpack.XXXXXX")
+	tree=$work/tree
 	release=$(newest_release)
 	[ -n "$release" ] || die "the package mirror has no arm64 kernel $VERSION in: $SUITES"
 
 	step "fetch the arm64 kernel $release" "$KLOGS/fetch.log" \
 		fetch_packages "$release" "$work/deb" || return 1
 	step "unpack the arm64 kernel $release" "$KLOGS/unpack.log" \
-		unpack_packages "$work/deb" "$work/root" || return 1
-	relocate_headers "$work/root" "$release" || return 1
-	echo "$release" >"$work/root/release"
+		unpack_packages "$work/deb" "$tree" || return 1
+	relocate_headers "$tree" "$release" || return 1
+	echo "$release" >"$tree/release"
 	# The rename is what makes the tree exist: an interrupted run leaves none.
-	mv "$work/root" "$ROOT"
+	mv "$tree" "$ROOT"
 	rm -rf "$work"
 }
 
