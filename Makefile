@@ -5,20 +5,44 @@
 KVER ?= $(shell uname -r)
 KDIR ?= /lib/modules/$(KVER)/build
 
+# The headers of a kernel with BTF want pahole, and do not bring it.
+no-btf := $(if $(shell command -v pahole 2>/dev/null),,no-btf)
+
 kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR) \
 	$(if $(KUNIT),CONFIG_IO_PGTABLE_SAFE_KUNIT_TEST=m) \
-	$(if $(SAMPLE),CONFIG_IO_PGTABLE_SAFE_SAMPLE=m)
+	$(if $(SAMPLE),CONFIG_IO_PGTABLE_SAFE_SAMPLE=m) \
+	$(if $(no-btf),CONFIG_DEBUG_INFO_BTF_MODULES=)
 
-.PHONY: modules modules_install clean help demo check check-arm64 drivers-report drivers-convert \
-	htmldocs bench bench-plots
+# Where modules_install puts modules: extra up to 6.2, later updates.
+release = $(or $(shell cat $(KDIR)/include/config/kernel.release 2>/dev/null),$(KVER))
+moddirs = $(addprefix $(INSTALL_MOD_PATH)/lib/modules/$(release)/,$(or $(INSTALL_MOD_DIR),extra updates))
+depmod = PATH="$$PATH:/usr/sbin:/sbin" depmod $(if $(INSTALL_MOD_PATH),-b "$(INSTALL_MOD_PATH)") $(release)
+
+.PHONY: all modules modules_install install uninstall clean distclean clean-cache help \
+	demo check check-arm64 drivers-report drivers-convert htmldocs bench bench-plots
+
+all: modules
 
 modules:
-	@scripts/check-kernel "$(KDIR)"
+	@scripts/check-kernel "$(KDIR)" $(if $(KUNIT),kunit) $(if $(SAMPLE),sample) $(no-btf)
 	+$(kbuild) modules
 
 modules_install:
 	@scripts/check-kernel --quiet "$(KDIR)"
 	+$(kbuild) $@
+
+# kbuild runs depmod itself only where it finds System.map, which headers lack.
+install: modules_install
+	$(depmod)
+
+# Not what dkms has installed: it keeps account of that.
+uninstall:
+	@for dir in $(moddirs); do \
+		[ ! -d "$$dir" ] || find "$$dir" -path '*/dkms' -prune -o -type f \
+			\( -name 'io_pgtable_safe.ko*' -o -name 'io_pgtable_safe_kunit.ko*' -o \
+			-name 'sample_gpu.ko*' \) -print -exec rm -f {} +; \
+	done
+	$(depmod)
 
 # What kbuild leaves behind, by name: the headers may be gone by now.
 clean:
@@ -26,6 +50,15 @@ clean:
 		-name '*.mod.c' -o -name '.*.cmd' -o -name '.*.d' -o -name modules.order -o \
 		-name Module.symvers \) -type f -exec rm -f {} +
 	@rm -rf Documentation/output
+
+# And what editors, patch and Python leave.
+distclean: clean
+	@find . -path ./.git -prune -o \( -name '*~' -o -name '*.orig' -o -name '*.rej' -o \
+		-name '*.pyc' \) -type f -exec rm -f {} +
+	@find . -depth -name __pycache__ -type d -exec rmdir {} +
+
+clean-cache:
+	@scripts/clean-cache
 
 # One of the two names is easily taken for the other.
 versions = $(or $(KERNEL),$(KERNELS))
@@ -66,22 +99,30 @@ help:
 	@echo 'make                  build io_pgtable_safe.ko'
 	@echo 'make SAMPLE=1         ... and the sample driver sample_gpu.ko'
 	@echo 'make KUNIT=1          ... and the KUnit suites (the kernel needs CONFIG_KUNIT)'
-	@echo 'make modules_install  install what was built'
+	@echo 'make install          install what was built, and run depmod'
+	@echo 'make modules_install  the first half of that'
+	@echo 'make uninstall        remove what make install has installed, and run depmod'
 	@echo 'make clean            remove what was built'
+	@echo 'make distclean        ... and what editors, patch and Python leave here'
 	@echo 'Variables: KVER=<release> or KDIR=<kernel build directory>, INSTALL_MOD_PATH,'
-	@echo 'ARCH, CROSS_COMPILE.'
+	@echo 'INSTALL_MOD_DIR, ARCH, CROSS_COMPILE.'
 	@echo ''
-	@echo 'On kernels of their own, in User Mode Linux and QEMU; nothing touches the running one:'
+	@echo 'On kernels of their own, in User Mode Linux and QEMU; nothing touches the'
+	@echo 'running one:'
 	@echo 'make demo             watch the sample driver meet every outcome of a map'
 	@echo 'make check            run all tests and checks'
 	@echo 'make check-arm64      only the hardware walkers, on a stock arm64 kernel in QEMU'
 	@echo 'make drivers-report   mistakes that drivers in the kernel make with io-pgtable'
-	@echo 'make drivers-convert  panfrost, panthor and msm moved to this module, built and tested'
+	@echo 'make drivers-convert  panfrost, panthor and msm moved to this module, built and'
+	@echo '                      tested'
 	@echo 'make bench            measure what the checks cost, and count instructions: five'
 	@echo '                      minutes; the machine should have nothing else to do'
 	@echo 'make bench-plots      put what make bench measured last into the documentation'
 	@echo 'make htmldocs         build Documentation/output/index.html'
-	@echo 'Variables: KERNELS="6.1 6.12 7.3", one or more of them, else 6.12 (drivers-report,'
-	@echo '-convert: also 7.3; bench: 7.3, not 6.1); BENCH_ARGS="only=sg batches=500" and'
-	@echo 'BENCH_BOOTS=1 for bench. Packages that are missing are installed if you are root,'
-	@echo 'and named if not.'
+	@echo 'make clean-cache      remove what these keep in ~/.cache/io_pgtable_safe (or'
+	@echo '                      XDG_CACHE_HOME), for all clones of this project: sources,'
+	@echo '                      builds, logs, the results of make bench'
+	@echo 'Variables: KERNELS="6.1 6.12 7.3", one or more of them, else 6.12'
+	@echo '(drivers-report, -convert: also 7.3; bench: 7.3, not 6.1); for bench also'
+	@echo 'BENCH_ARGS="only=sg batches=500" and BENCH_BOOTS=1. Packages that are missing'
+	@echo 'are installed if you are root, and named if not.'
