@@ -2598,4 +2598,6 @@ u64 io_pgtable_safe_mapped(struct io_pgtable_safe *pgt)
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_mapped, IO_PGTABLE_SAFE_NS);
 
 MODULE_DESCRIPTION("Checked API over io-pgtable");
+MODULE_AUTHOR("io_pgtable_safe maintainers");
+MODULE_VERSION("1.0");
 MODULE_LICENSE("GPL");
