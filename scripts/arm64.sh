@@ -17,12 +17,14 @@ suites_of() {
 	esac
 }
 
-# The release part of the newest kernel's package names, as 6.12.1+deb12.
+# newest_release ARCH: the release part of the newest kernel's package names, as
+# 6.12.1+deb12.
 newest_release() {
-	with_lock "apt-${SUITES// /+}_arm64" apt_update "$SUITES" arm64 || return 1
-	apt_private "$SUITES" arm64 apt-cache search --names-only \
-		"^linux-headers-${VERSION/./\\.}\\.[0-9]+[^ ]*-arm64\$" |
-		sed 's/^linux-headers-\(.*\)-arm64 .*/\1/' | grep -vE -- '-(rt|cloud)$' |
+	local arch=$1
+	with_lock "apt-${SUITES// /+}_$arch" apt_update "$SUITES" "$arch" || return 1
+	apt_private "$SUITES" "$arch" apt-cache search --names-only \
+		"^linux-headers-${VERSION/./\\.}\\.[0-9]+[^ ]*-$arch\$" |
+		sed "s/^linux-headers-\(.*\)-$arch .*/\1/" | grep -vE -- '-(rt|cloud)$' |
 		sort -V | tail -n 1
 }
 
@@ -101,7 +103,7 @@ fetch() {
 	need_space "$TOP" 1500 "an arm64 kernel"
 	work=$(mktemp -d "$TOP/.unpack.XXXXXX")
 	tree=$work/tree
-	release=$(newest_release)
+	release=$(newest_release arm64)
 	[ -n "$release" ] || die "the package mirror has no arm64 kernel $VERSION in: $SUITES"
 
 	step "fetch the arm64 kernel $release" "$KLOGS/fetch.log" \
