@@ -35,9 +35,14 @@ static u64 *find_pte(struct cpu_table *ct, u64 iova)
 	return &table[(iova >> 12) & 511];
 }
 
+/* One is cached: of memory that is not, PAR_EL1 always says outer shareable */
+#define CACHED_PAGE	3
+
 static void map_four_pages(struct cpu_table *ct)
 {
-	table_map(&ct->t, MAPPED, cpu_random_paddr(ct, SZ_2M, SZ_4K), 4 * SZ_4K, RW);
+	table_map(&ct->t, MAPPED, cpu_random_paddr(ct, SZ_2M, SZ_4K), 3 * SZ_4K, RW);
+	table_map(&ct->t, MAPPED + CACHED_PAGE * SZ_4K, cpu_random_paddr(ct, SZ_2M, SZ_4K), SZ_4K,
+		  RW | IOMMU_CACHE);
 	cpu_judge_all(ct);
 }
 
@@ -56,21 +61,23 @@ static void must_be_seen(struct cpu_table *ct, const char *what)
 
 static const struct {
 	const char *name;
+	unsigned int page;
 	u64 flip;
 } corruptions[] = {
-	{ "an access flag is gone", LEAF_AF },
-	{ "an entry is no entry any more", BIT_ULL(0) },
-	{ "a page leads to its neighbour", LEAF_PADDR_12 },
-	{ "a page leads elsewhere", LEAF_PADDR_38 },
-	{ "a page is read-only", LEAF_RDONLY },
-	{ "a page is not for users", LEAF_USER },
-	{ "a page is cached", LEAF_ATTRINDX0 },
-	{ "a page is shared otherwise", LEAF_SH0 },
+	{ "an access flag is gone", 1, LEAF_AF },
+	{ "an entry is no entry any more", 1, BIT_ULL(0) },
+	{ "a page leads to its neighbour", 1, LEAF_PADDR_12 },
+	{ "a page leads elsewhere", 1, LEAF_PADDR_38 },
+	{ "a page is read-only", 1, LEAF_RDONLY },
+	{ "a page is not for users", 1, LEAF_USER },
+	{ "a page is cached", 1, LEAF_ATTRINDX0 },
+	{ "a page is shared otherwise", CACHED_PAGE, LEAF_SH0 },
 };
 
 static void control_corruption(struct cpu_table *ct, unsigned int i)
 {
-	u64 *pte = find_pte(ct, MAPPED + SZ_4K), before = *pte;
+	u64 *pte = find_pte(ct, MAPPED + corruptions[i].page * SZ_4K);
+	u64 before = *pte;
 
 	WRITE_ONCE(*pte, before ^ corruptions[i].flip);
 	must_be_seen(ct, corruptions[i].name);
