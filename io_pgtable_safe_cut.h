@@ -10,7 +10,7 @@
 #include "io_pgtable_safe_prots.h"
 
 /**
- * DOC: cut
+ * DOC: cutting a block
  *
  * A walker may not meet the descriptor of a block and that of a table in its
  * place one right after the other: between them there must have been nothing, and

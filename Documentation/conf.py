@@ -22,6 +22,7 @@ kerneldoc_verbosity = 1
 project = "io_pgtable_safe"
 exclude_patterns = ["output"]
 highlight_language = "none"
+smartquotes_action = "qe"  # not dashes: they are options of commands
 primary_domain = "c"
 
 # What the C domain takes for a name or cannot parse.

@@ -118,7 +118,7 @@ def draw_live(result):
         axes.set_xscale("log")
         axes.minorticks_off()
         axes.set_ylim(bottom=0)
-        axes.set_xlabel("live mappings of 4K, strewn over 64 GiB")
+        axes.set_xlabel("live mappings of 4K, scattered over 64 GiB")
         axes.set_ylabel("ns for one map and one unmap")
         legend_below(figure, axes)
     return figure

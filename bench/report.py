@@ -273,9 +273,9 @@ def print_targets(result):
 
 def least_of(result):
     """What cannot be saved."""
-    text = f"to lock and unlock takes {result['lock_ns']:.1f} ns"
+    text = f"locking and unlocking takes {result['lock_ns']:.1f} ns"
     if result["handover_ns"]:
-        text += f", a cache line from one CPU to another {result['handover_ns']:.0f} ns"
+        text += f", moving a cache line to another CPU {result['handover_ns']:.0f} ns"
     return text
 
 
@@ -300,16 +300,15 @@ def table(args):
 
 def rst_table(title, header, rows):
     """A simple table of reStructuredText."""
-    rows = [[str(cell) for cell in row] for row in rows]
+    # Not the bullet of a list
+    rows = [["\\-" if cell == "-" else str(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in [header] + rows) for i in range(len(header))]
 
     def line(cells):
         return "  ".join(f"{cell:{width}}" for cell, width in zip(cells, widths)).rstrip()
     rule = line(["=" * width for width in widths])
-    # An empty first cell would go on with the row before
-    body = [line([row[0] or "\\"] + row[1:]) for row in rows]
     print(f".. table:: {title}\n")
-    for text in [rule, line(header), rule] + body + [rule, ""]:
+    for text in [rule, line(header), rule] + [line(row) for row in rows] + [rule, ""]:
         print(f"   {text}".rstrip())
 
 
@@ -341,22 +340,23 @@ def rst(args):
     print(f"{result['host']}, Linux {result['kernel']} in User Mode Linux, CPUs: "
           f"{result['cpus']}, boots: {result['boots']}, {result['date']}; instructions on arm64, "
           f"Linux {result['icount_kernel']} ({result['lock_insns']} instructions to lock and "
-          f"unlock). {least_of(result).replace('to', 'To', 1)}.\n")
+          f"unlock). {least_of(result).replace('l', 'L', 1)}.\n")
     print(".. Written by scripts/bench plots.\n")
-    rst_table("Targets: at most so many times the raw ops", ["target", "", "at most", "is", ""],
+    rst_table("Targets, in multiples of the raw ops",
+              ["target", "operation", "at most", "measured", "verdict"],
               [[t["case"], t["op"], f"{t['target']:.2f}", f"{t['measured']:.2f}",
                 "met" if t["met"] else "**missed**"] for t in result["targets"]])
-    rst_table("Times the raw ops, map / unmap",
+    rst_table("Calls, in multiples of the raw ops, map / unmap",
               ["case", "raw, ns", PAGES, "map", "iommu_map", "generic_pt", ALONE],
               rst_cases(result, "raw", (PAGES, "map", "iommu_map", "generic_pt", ALONE)))
-    rst_table("Times a loop like panthor's, map / unmap",
+    rst_table("Scatter-gather tables, in multiples of a loop like panthor's, map / unmap",
               ["case", "loop, ns", SG],
               rst_cases(result, "panthor's loop", (SG,)))
-    rst_table("Times a loop around the raw ops, map / unmap",
+    rst_table("One page or block repeated, in multiples of a raw loop, map / unmap",
               ["case", "loop, ns", "map_repeat"],
               rst_cases(result, "raw loop", ("map_repeat",)))
     rst_instructions(result)
-    rst_table("Memory of the ledger", ["", "page table, KiB", "ledger, KiB", "percent"],
+    rst_table("Memory of the ledger", ["pages", "page table, KiB", "ledger, KiB", "percent"],
               [[m["memory"], f"{m['table_kib']:.0f}", f"{m['ledger_kib']:.0f}",
                 f"{m['percent']:.2f}"] for m in result["memory"]])
 

@@ -134,7 +134,7 @@ static bool fail_end(void)
  * struct tally - What came of failing allocations.
  * @failed: Allocations that were failed.
  * @undone: Binds that then failed and left nothing behind.
- * @coped: Binds that did without.
+ * @coped: Binds that succeeded without the allocation.
  */
 struct tally {
 	unsigned int failed;
@@ -213,7 +213,7 @@ static void each_allocation(struct story *s, struct raw *raw)
 	while (tally.failed < MAX_ATTEMPTS && fail_one(s, &tally))
 		;
 	tell(s, tally.undone && tally.undone + tally.coped == tally.failed,
-	     "bind 1023 pages, failing each of %u allocations: %u x {0, -ENOMEM}, %u x did without",
+	     "bind 1023 pages, failing each of %u allocations: %u x {0, -ENOMEM}, %u x succeeded without it",
 	     tally.failed, tally.undone, tally.coped);
 	raw_fail(s, raw);
 }
