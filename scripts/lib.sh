@@ -91,7 +91,7 @@ check_kernels() {
 size_of() {
 	case $1 in
 	src) echo 1500 ;;
-	kunit) echo 130 ;;
+	kunit|cold) echo 130 ;;
 	modules|bench) echo 90 ;;
 	arm64) echo 1300 ;;
 	*) echo 50 ;;
