@@ -93,7 +93,7 @@ size_of() {
 	src) echo 1500 ;;
 	kunit|cold) echo 130 ;;
 	modules|bench) echo 90 ;;
-	arm64) echo 1300 ;;
+	arm64) echo 800 ;;
 	*) echo 50 ;;
 	esac
 }
