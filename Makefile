@@ -60,39 +60,33 @@ distclean: clean
 clean-cache:
 	@scripts/clean-cache
 
-# One of the two names is easily taken for the other.
+# One of the two names is easily taken for the other. Each recipe is a single command,
+# without a shell that would not pass on a signal.
 versions = $(or $(KERNEL),$(KERNELS))
 
 demo:
-	@scripts/deps build
-	@for version in $(or $(versions),6.12); do scripts/uml demo $$version || exit; done
+	@scripts/uml demo $(versions)
 
 check:
-	@KERNELS="$(versions)" scripts/check
+	@scripts/check $(versions)
 
 check-arm64:
-	@scripts/deps emulator
-	@for version in $(or $(versions),6.12); do scripts/arm64 judge $$version || exit; done
+	@scripts/arm64 judge $(versions)
 
 drivers-report:
-	@scripts/deps cocci
-	@KERNELS="$(versions)" scripts/drivers-report
+	@scripts/drivers-report $(versions)
 
 drivers-convert:
-	@scripts/deps cocci emulator
-	@KERNELS="$(versions)" scripts/drivers-convert
+	@scripts/drivers-convert $(versions)
 
 htmldocs:
-	@scripts/deps docs
 	@scripts/htmldocs
 
 bench:
-	@scripts/deps build emulator
-	@for version in $(or $(versions),7.3); do scripts/bench run $$version || exit; done
+	@scripts/bench run $(versions)
 
 bench-plots:
-	@scripts/deps plots
-	@scripts/bench plots $(or $(lastword $(versions)),7.3)
+	@scripts/bench plots $(lastword $(versions))
 
 help:
 	@echo 'For the running kernel or another:'
@@ -107,14 +101,12 @@ help:
 	@echo 'Variables: KVER=<release> or KDIR=<kernel build directory>, INSTALL_MOD_PATH,'
 	@echo 'INSTALL_MOD_DIR, ARCH, CROSS_COMPILE.'
 	@echo ''
-	@echo 'On kernels of their own, in User Mode Linux and QEMU; nothing touches the'
-	@echo 'running one:'
+	@echo 'On kernels of their own, in User Mode Linux and QEMU, not the running one:'
 	@echo 'make demo             watch the sample driver meet every outcome of a map'
 	@echo 'make check            run all tests and checks'
 	@echo 'make check-arm64      only the hardware walkers, on a stock arm64 kernel in QEMU'
 	@echo 'make drivers-report   mistakes that drivers in the kernel make with io-pgtable'
-	@echo 'make drivers-convert  panfrost, panthor and msm moved to this module, built and'
-	@echo '                      tested'
+	@echo 'make drivers-convert  panfrost, panthor and msm moved over, built and tested'
 	@echo 'make bench            measure what the checks cost, and count instructions: five'
 	@echo '                      minutes; the machine should have nothing else to do'
 	@echo 'make bench-plots      put what make bench measured last into the documentation'
@@ -122,7 +114,7 @@ help:
 	@echo 'make clean-cache      remove what these keep in ~/.cache/io_pgtable_safe (or'
 	@echo '                      XDG_CACHE_HOME), for all clones of this project: sources,'
 	@echo '                      builds, logs, the results of make bench'
-	@echo 'Variables: KERNELS="6.1 6.12 7.3", one or more of them, else 6.12'
-	@echo '(drivers-report, -convert: also 7.3; bench: 7.3, not 6.1); for bench also'
-	@echo 'BENCH_ARGS="only=sg batches=500" and BENCH_BOOTS=1. Packages that are missing'
-	@echo 'are installed if you are root, and named if not.'
+	@echo 'Variables: KERNELS="6.1 6.12 7.3", one or more of them, else 6.12 (for'
+	@echo 'drivers-report and -convert also 7.3; bench: 7.3, not 6.1);'
+	@echo 'BENCH_ARGS="only=sg batches=500" and BENCH_BOOTS=1 for bench. Packages that are'
+	@echo 'missing are installed if you are root, else named.'

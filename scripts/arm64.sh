@@ -5,17 +5,8 @@
 # boot it in an emulator. Sourced after lib.sh; begin with arm64_setup VERSION.
 
 CROSS=aarch64-linux-gnu-
-HOST_ARCH=$(dpkg --print-architecture)
 
 # --- packages ---------------------------------------------------------------
-
-suites_of() {
-	case $1 in
-	6.1|6.12) echo bookworm bookworm-security ;;
-	7.3) echo trixie trixie-security trixie-backports ;;
-	*) die "no arm64 kernel $1 here: choose 6.1, 6.12 or 7.3" ;;
-	esac
-}
 
 # newest_release ARCH: the release part of the newest kernel's package names, as
 # 6.12.1+deb12.
@@ -28,27 +19,15 @@ newest_release() {
 		sort -V | tail -n 1
 }
 
-kernel_packages() {
-	case $VERSION in
-	7.3) echo "linux-binary-$1-arm64" "linux-modules-$1-arm64" ;;
-	*) echo "linux-image-$1-arm64-unsigned" ;;
-	esac
-	echo "linux-headers-$1-arm64" "linux-headers-$1-common" busybox-static
-}
-
-# Do the build tools of this kernel's release run here? Otherwise they are run
-# in a tree of the release they are from, with the compiler of that release.
-needs_own_tools() { [ "$VERSION" = 7.3 ]; }
-
 fetch_packages() {
 	local release=$1 dir=$2 pkg kbuild
-	for pkg in $(kernel_packages "$release"); do
+	for pkg in $(kernel_packages "$VERSION" "$release"); do
 		fetch_deb "$pkg" "$SUITES" arm64 "$dir" || return 1
 	done
 	# The headers need it as a program of the machine that builds.
 	kbuild=$(dpkg-deb -f "$dir/linux-headers-$release-arm64"_*.deb Depends |
-		grep -o 'linux-kbuild-[^ ,]*')
-	if needs_own_tools; then
+		grep -o 'linux-kbuild-[^ ,]*') || return 1
+	if has_own_tools "$VERSION"; then
 		fetch_tools "$kbuild" "$dir"
 	else
 		fetch_deb "$kbuild" "$SUITES" "$HOST_ARCH" "$dir"
@@ -62,16 +41,18 @@ fetch_tools() {
 
 	with_lock "apt-${SUITES// /+}_$HOST_ARCH" apt_update "$SUITES" "$HOST_ARCH" || return 1
 	rm -f "$archives"/*.deb
+	echo "tools: package lists"
 	apt_private "$SUITES" "$HOST_ARCH" apt-get -y --download-only --no-install-recommends \
-		install make dash coreutils sed grep mawk findutils \
-		gcc-14-aarch64-linux-gnu "$kbuild" || return 1
+		-o APT::Status-Fd=1 install make dash coreutils sed grep mawk findutils \
+		gcc-14-aarch64-linux-gnu "$kbuild" 2>&1 |
+		tee "$KLOGS/fetch-tools.log" | fetch_progress tools || unreachable "$KLOGS/fetch-tools.log"
 	mv "$archives"/*.deb "$dir/"
 }
 
 unpack_packages() {
 	local dir=$1 root=$2 deb name
 	# What base-files would make: everything lives in /usr.
-	mkdir -p "$root"/usr/{bin,sbin,lib,lib64} "$root"/{dev,tmp,build}
+	mkdir -p "$root"/usr/{bin,sbin,lib,lib64} "$root"/{dev,tmp,build} || return 1
 	for name in bin sbin lib lib64; do
 		ln -s "usr/$name" "$root/$name"
 	done
@@ -90,7 +71,7 @@ unpack_packages() {
 # installed system.
 relocate_headers() {
 	local root=$1 release=$2
-	needs_own_tools ||
+	has_own_tools "$VERSION" ||
 		sed -i "s|/usr/src/|$ROOT/usr/src/|" "$root/usr/src/linux-headers-$release-arm64/Makefile"
 }
 
@@ -98,12 +79,10 @@ fetch() {
 	local release work tree
 
 	[ ! -d "$ROOT" ] || return 0 # another run was faster
-	mkdir -p "$TOP"
 	rm -rf "$TOP"/.unpack.*
-	need_space "$TOP" 1500 "an arm64 kernel"
-	work=$(mktemp -d "$TOP/.unpack.XXXXXX")
+	work=$(mktemp -d "$TOP/.unpack.XXXXXX") || return 1
 	tree=$work/tree
-	release=$(newest_release arm64)
+	release=$(newest_release arm64) || return 1
 	[ -n "$release" ] || die "the package mirror has no arm64 kernel $VERSION in: $SUITES"
 
 	step "fetch the arm64 kernel $release" "$KLOGS/fetch.log" \
@@ -111,10 +90,9 @@ fetch() {
 	step "unpack the arm64 kernel $release" "$KLOGS/unpack.log" \
 		unpack_packages "$work/deb" "$tree" || return 1
 	relocate_headers "$tree" "$release" || return 1
-	echo "$release" >"$tree/release"
+	echo "$release" >"$tree/release" || return 1
 	# The rename is what makes the tree exist: an interrupted run leaves none.
-	mv "$tree" "$ROOT"
-	rm -rf "$work"
+	mv -T "$tree" "$ROOT" && rm -rf "$work"
 }
 
 # --- build ------------------------------------------------------------------
@@ -128,7 +106,7 @@ in_root() {
 
 # A kernel whose tools can't run here is skipped, with the reason.
 tools_run() {
-	! needs_own_tools || in_root true >/dev/null 2>&1 || {
+	! has_own_tools "$VERSION" || in_root true >/dev/null 2>&1 || {
 		say " - Linux $VERSION on arm64: skipped, its tools need root or user namespaces"
 		return 1
 	}
@@ -136,7 +114,7 @@ tools_run() {
 
 # A file or directory as the kernel's build tools see it.
 seen_path() {
-	if needs_own_tools; then
+	if has_own_tools "$VERSION"; then
 		echo "${1#"$ROOT"}"
 	else
 		echo "$1"
@@ -145,7 +123,7 @@ seen_path() {
 
 # Where a directory must be for them to see it.
 build_top() {
-	if needs_own_tools; then
+	if has_own_tools "$VERSION"; then
 		echo "$ROOT"
 	else
 		echo "$TOP"
@@ -160,7 +138,7 @@ kbuild() {
 	local -a args=(M="$dir" ARCH=arm64 "CROSS_COMPILE=$CROSS" "-j$JOBS"
 		CONFIG_DEBUG_INFO_BTF_MODULES= "$@")
 
-	if needs_own_tools; then
+	if has_own_tools "$VERSION"; then
 		in_root "make -C $headers CC=${CROSS}gcc-14 ${args[*]@Q}"
 	else
 		make -C "$ROOT$headers" CC="${CROSS}gcc" "${args[@]}"
@@ -194,9 +172,9 @@ add_module() {
 	case $file in
 	*.xz) xz -dc "$file" >"$dir/$name.ko" ;;
 	*) cp "$file" "$dir/$name.ko" ;;
-	esac
+	esac || return 1
 	for need in $(module_needs "$dir/$name.ko"); do
-		add_module "$need" "$dir"
+		add_module "$need" "$dir" || return 1
 	done
 	echo "$name.ko" >>"$dir/order"
 }
@@ -205,21 +183,13 @@ add_module() {
 # script INIT. It has the GPU drivers of the kernel, with what they need, in /gpu, and the
 # function or program MODULES puts the rest into the directory it is given.
 make_initramfs() {
-	local root=$TOP/initramfs tool
+	local root=$TOP/initramfs
 
-	rm -rf "$root"
-	mkdir -p "$root"/{bin,dev,proc,sys,tmp,gpu}
-	cp -L "$ROOT/bin/busybox" "$root/bin/"
-	for tool in sh mount cat cut dmesg grep insmod poweroff printf rmmod sed sort test tr uname; do
-		ln -s busybox "$root/bin/$tool"
-	done
-	install -m 755 "$1" "$root/init"
+	make_root "$root" "$ROOT/bin/busybox" "$1" && mkdir "$root/gpu" || return 1
 	: >"$root/gpu/order"
-	add_module panfrost "$root/gpu"
-	add_module panthor "$root/gpu"
+	add_module panfrost "$root/gpu" && add_module panthor "$root/gpu" || return 1
 	shift
-	"$@" "$root" || return 1
-	(cd "$root" && find . | cpio --quiet -o -H newc -R 0:0) | gzip -1 >"$TOP/initramfs.gz"
+	"$@" "$root" && pack_root "$root" "$TOP/initramfs.gz"
 }
 
 # Newer packages have it beside the modules.
@@ -272,18 +242,17 @@ parse() {
 
 # arm64_setup VERSION: fetches kernel, headers and toolchain if need be.
 arm64_setup() {
-	local tool
 	VERSION=$1
-	SUITES=$(suites_of "$VERSION")
+	SUITES=$(arm64_suites "$VERSION")
 	TOP=$CACHE/arm64/$VERSION
 	ROOT=$TOP/root
 	KLOGS=$LOGS/$VERSION/arm64
-
-	for tool in qemu-system-aarch64 "${CROSS}gcc" cpio; do
-		command -v "$tool" >/dev/null || die "$tool is missing: run scripts/deps emulator"
-	done
-	mkdir -p "$TOP" "$KLOGS"
-	[ -d "$ROOT" ] || with_lock "arm64-$VERSION" fetch || exit 1
+	mkdir -p "$TOP" "$KLOGS" || return 1
+	[ -d "$ROOT" ] || {
+		need_apt
+		HOST_ARCH=$(dpkg --print-architecture)
+		with_lock "arm64-$VERSION" fetch
+	} || return 1
 	RELEASE=$(cat "$ROOT/release")
 	BUILD=$(build_top)/build
 }

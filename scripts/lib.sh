@@ -1,17 +1,31 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# What the scripts here share: where things are kept, locks, progress, and
-# packages fetched without root and without touching the system's apt state.
+# What the scripts here share: usage, what a command needs, locks, signals, progress,
+# and packages fetched without root and without touching the system's apt state.
 #
 # Progress goes to stderr, so that stdout stays free for a script's result.
 
 set -euo pipefail
 export LC_ALL=C
+# What the user told make, or exports for other builds, is not for those in here.
+unset CDPATH MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL ARCH CROSS_COMPILE KBUILD_OUTPUT \
+	KCFLAGS CC V W C M O
+
+say() { printf '%s\n' "$*" | fold -s -w 75 >&2; }
+die() { say "error: $*"; exit 1; }
+
+# The comment that a script begins with says how to use it.
+print_usage() { sed -n '4,/^$/s/^# \{0,1\}//p' "$0"; }
+bad_usage() { say "error: $*"; print_usage >&2; exit 2; }
+
+case " $* " in
+*" --help "*|*" -h "*) print_usage; exit ;;
+esac
 
 SCRIPTS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 PROJECT=$(dirname "$SCRIPTS")
-CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/io_pgtable_safe
+CACHE=${XDG_CACHE_HOME:-${HOME:-}/.cache}/io_pgtable_safe
 LOGS=$CACHE/logs
 JOBS=${JOBS:-$(nproc)}
 PYTHON=/usr/bin/python3 # not that of some other environment
@@ -19,30 +33,133 @@ PYTHON=/usr/bin/python3 # not that of some other environment
 # shellcheck disable=SC2034 # read by the scripts that source this file
 readonly SCRIPTS PROJECT CACHE LOGS JOBS
 
-[[ $CACHE == /* ]] || {
-	echo "error: XDG_CACHE_HOME must be an absolute path" >&2
-	exit 1
+[[ $CACHE == /* ]] || die "XDG_CACHE_HOME must be an absolute path"
+[[ $JOBS =~ ^[1-9][0-9]*$ ]] || die "JOBS must be a number, not '$JOBS'"
+for path in "$CACHE" "$PROJECT"; do
+	case $path in
+	*[[:space:]:]*) die "kbuild cannot build in a path with a space or a colon: $path" ;;
+	esac
+done
+
+. "$SCRIPTS/kernels.sh"
+
+# --- signals ----------------------------------------------------------------
+
+# Everything that a script has started has this in its environment, whatever
+# process group or session it is in: User Mode Linux begins one of its own.
+end_run() {
+	local signal=TERM i pids
+	trap '' INT TERM HUP
+	for ((i = 0; i < 50; i++)); do
+		pids=$(grep -lzs "^IO_PGTABLE_SAFE_RUN=$$\$" /proc/[0-9]*/environ | cut -d/ -f3) || true
+		[ -n "$pids" ] || break
+		[ "$i" -lt 25 ] || signal=KILL
+		# shellcheck disable=SC2086 # they are words
+		kill -s "$signal" $pids 2>/dev/null || true
+		sleep 0.2
+	done
+	[ ! -t 2 ] || printf '\r\033[K' >&2
+	trap - "$1"
+	kill -s "$1" $$
 }
 
-mkdir -p "$CACHE" "$LOGS" 2>/dev/null || {
-	echo "error: cannot write to $CACHE (set XDG_CACHE_HOME to another place)" >&2
-	exit 1
+# bash handles no signal while it waits for a program in the foreground. So the
+# first script runs itself again in the background, and waits for that or a signal.
+if [ -z "${IO_PGTABLE_SAFE_RUN:-}" ]; then
+	for signal in INT TERM HUP; do
+		# shellcheck disable=SC2064 # the value it has now
+		trap "end_run $signal" "$signal"
+	done
+	IO_PGTABLE_SAFE_RUN=$$ "$BASH" "$0" "$@" &
+	rc=0
+	wait $! || rc=$?
+	exit "$rc"
+fi
+
+# --- what a command needs ---------------------------------------------------
+
+# check_kernels VERSION...: refuse one that is not known, before anything is done.
+check_kernels() {
+	local version
+	for version; do
+		is_known "$version" || { say "error: no kernel '$version' here: choose of $KNOWN"; exit 2; }
+	done
 }
 
-say() { printf '%s\n' "$*" >&2; }
-die() { printf 'error: %s\n' "$*" >&2; exit 1; }
-
-unreachable() {
-	say "error: cannot reach the package mirror: $1"
-	die "what is fetched is kept: connect to the network (or set http_proxy) and run the same again"
+# MB of disk that each thing takes for one kernel while it is made: as measured with du
+# on the kernel that takes most, and a tenth more.
+size_of() {
+	case $1 in
+	src) echo 1500 ;;
+	kunit|cold) echo 130 ;;
+	modules|bench) echo 110 ;;
+	arm64) echo 800 ;;
+	*) echo 50 ;;
+	esac
 }
+
+place_of() {
+	case $1 in
+	src) echo "$CACHE/src/linux-$2" ;;
+	arm64) echo "$CACHE/arm64/$2/root" ;;
+	*) echo "$CACHE/build/$2/$1" ;;
+	esac
+}
+
+# plan WHAT... -- VERSION...: what the command is going to make, if it is not there yet.
+PLAN=()
+plan() {
+	local what version
+	local -a things=()
+	while [ "$1" != -- ]; do things+=("$1"); shift; done
+	shift
+	for version; do
+		for what in "${things[@]}"; do
+			PLAN+=("$what $version")
+		done
+	done
+}
+
+# begin NEEDS: look once, before anything is fetched, at whether there is room for all
+# that is planned, and install the packages for NEEDS (words, see deps).
+begin() {
+	local what version place mb=100
+	mkdir -p "$CACHE" "$LOGS" 2>/dev/null ||
+		die "cannot write to $CACHE (set XDG_CACHE_HOME to another place)"
+	while read -r what version; do
+		[ -n "$what" ] || continue
+		place=$(place_of "$what" "$version")
+		case $what in
+		src|arm64) [ -d "$place" ] || mb=$((mb + $(size_of "$what"))) ;;
+		*) mb=$((mb + $(size_of "$what") - $(used "$place" "$(size_of "$what")"))) ;;
+		esac
+		mkdir -p "$LOGS/$version"
+	done < <(printf '%s\n' "${PLAN[@]}" | sort -u)
+	[ "$(free_space)" -ge "$mb" ] ||
+		die "this needs $mb MB in $CACHE, which has $(free_space) MB free" \
+			"(set XDG_CACHE_HOME to another place)"
+	# shellcheck disable=SC2086 # they are words
+	[ -z "$1" ] || "$SCRIPTS/deps" $1 || exit 1
+}
+
+# used DIR MAX: MB in use, at most MAX.
+used() {
+	local mb=0
+	[ ! -d "$1" ] || mb=$(du -sm "$1" 2>/dev/null | cut -f 1) || true
+	echo $((mb < $2 ? mb : $2))
+}
+
+# MB free in the cache.
+free_space() { df --output=avail -BM "$CACHE" | tail -n 1 | tr -dc '0-9'; }
 
 # with_lock NAME CMD...: run CMD while no other process holds NAME. The lock
-# ends with the process, however it ends.
+# ends with the process, however it ends. What is below src/ may be shared by
+# caches, and so are its locks.
 with_lock() {
 	local file=$CACHE/locks/$1
+	[[ $1 != source-* ]] || file=$CACHE/src/.$1
 	shift
-	mkdir -p "$CACHE/locks"
+	mkdir -p "$(dirname "$file")"
 	(
 		flock -n 9 || {
 			say "waiting for another run that uses ${file##*/} ..."
@@ -50,14 +167,6 @@ with_lock() {
 		}
 		"$@" 9>&-
 	) 9>"$file"
-}
-
-# need_space DIR MEGABYTES WHAT: refuse early rather than fail half way.
-need_space() {
-	local free
-	free=$(df --output=avail -BM "$1" | tail -n 1 | tr -dc '0-9')
-	[ "$free" -ge "$2" ] ||
-		die "$3 needs $2 MB in $1, which has $free MB free (set XDG_CACHE_HOME to another place)"
 }
 
 # --- progress ---------------------------------------------------------------
@@ -76,7 +185,8 @@ show_progress() {
 		# A sleep left behind would keep a pipe open that somebody reads.
 		trap 'kill $! 2>/dev/null; exit' TERM
 		while sleep 30 & wait $! && kill -0 "$script" 2>/dev/null; do
-			say "   ... $title, $((SECONDS - start)) s: $(last_line "$log" 60)"
+			say "$(printf '   ... %s, %d s: %s' "$title" $((SECONDS - start)) \
+				"$(last_line "$log" 60)" | cut -c 1-80)"
 		done
 		return
 	fi
@@ -97,8 +207,7 @@ step() {
 	local title=$1 log=$2 start=$SECONDS rc=0 watcher
 	shift 2
 
-	mkdir -p "$(dirname "$log")"
-	: >"$log"
+	{ mkdir -p "$(dirname "$log")" && : >"$log"; } || die "cannot write to $log"
 	[ -t 2 ] || say "   $title"
 	show_progress "$title" "$log" $$ &
 	watcher=$!
@@ -111,6 +220,7 @@ step() {
 	else
 		say " ! $title: failed ($((SECONDS - start)) s, status $rc)"
 		show_failure "$log"
+		[ "$(free_space)" -ge 10 ] || say "     no space is left in $CACHE"
 	fi
 	return "$rc"
 }
@@ -121,14 +231,36 @@ stop_progress() {
 	[ ! -t 2 ] || printf '\r\033[K' >&2
 }
 
-# The lines of a log that tell what went wrong, or its end if none stands out.
+# What a log has to say of a failure, in 20 lines: those that stand out, what stands
+# before the first error of make's, which need not, and the end.
 show_failure() {
-	local log=$1 lines
-	lines=$(grep -aE '(^|[^_[:alnum:]])(error|Error|ERROR|FAILED|BUG|Oops|WARNING|not ok)([^_[:alnum:]]|$)' \
-		"$log" | head -n 12) || true
-	[ -n "$lines" ] || lines=$(tail -n 12 "$log")
-	printf '%s\n' "$lines" | cut -c 1-200 | sed 's/^/     /' >&2
-	say "     log: $log"
+	awk -v cache="$CACHE/" -v project="$PROJECT/" '
+	function cut_out(prefix,   at) {
+		while (at = index($0, prefix))
+			$0 = substr($0, 1, at - 1) substr($0, at + length(prefix))
+	}
+	/(Entering|Leaving) directory/ || /^  [A-Z][A-Z0-9_ -]* +[^ ]+( \[M\])?$/ || /^[ \t]*$/ { next }
+	{
+		gsub(/[^[:print:]\t]/, "")
+		cut_out(cache); cut_out(project)
+		if ($0 in seen)
+			next
+		seen[$0]; line[++n] = $0
+	}
+	/\*\*\*/ && !first { first = n }
+	hits < 8 && /(^|[^_[:alnum:]])(error|Error|ERROR|FAILED|BUG|Oops|WARNING|not ok|[Cc]an.t|[Cc]annot|denied|No space)([^_[:alnum:]]|$)/ && !/\*\*\*/ {
+		hits++; show[n]
+	}
+	END {
+		for (i = first - 6; first && i <= first; i++)
+			show[i]
+		for (i = n - 4; i <= n; i++)
+			show[i]
+		for (i = 1; i <= n; i++)
+			if (i in show)
+				print "     " substr(line[i], 1, 75)
+	}' "$1" >&2
+	say "     log: $1"
 }
 
 # A kernel's console must be free of what a kernel says when it is unwell.
@@ -136,7 +268,7 @@ console_is_clean() {
 	local log=$1 trouble
 	trouble=$(grep -aE -m 20 '(^|[^A-Z])(BUG|WARNING|Oops|UBSAN|KASAN|KCSAN):|Kernel panic|Call Trace:|unreferenced object|possible (circular|recursive|irq lock)|suspicious RCU|sleeping function|scheduling while atomic|lock (held|inversion)|corruption|Segfault with no mm' "$log") || return 0
 	say " ! the kernel complained:"
-	printf '%s\n' "$trouble" | cut -c 1-200 | sed 's/^/     /' >&2
+	printf '%s\n' "$trouble" | cut -c 1-75 | sed 's/^/     /' >&2
 	say "     log: $log"
 	return 1
 }
@@ -150,6 +282,21 @@ stage() {
 		--include=.kunitconfig --include=/kunit/ --include=/samples/ --include=/judge/ --include=/bench/ \
 		--exclude='*' "$PROJECT/" "$1/"
 }
+
+# make_root DIR BUSYBOX INIT: a root file system whose init is the script INIT.
+make_root() {
+	local root=$1 busybox=$2 init=$3 tool
+
+	rm -rf "$root" && mkdir -p "$root"/{bin,dev,proc,sys,tmp} &&
+		cp -L "$busybox" "$root/bin/busybox" || return 1
+	for tool in sh mount cat cut dmesg grep insmod poweroff printf rmmod sed sleep sort test tr uname; do
+		ln -s busybox "$root/bin/$tool" || return 1
+	done
+	install -m 755 "$init" "$root/init"
+}
+
+# pack_root DIR FILE: an initramfs.
+pack_root() { (cd "$1" && find . | cpio --quiet -o -H newc -R 0:0) | gzip -1 >"$2"; }
 
 # coccicheck SOURCE DIR PATCH: what a semantic patch finds below DIR, by the
 # kernel's own script. It exits with 0 even if there are findings.
@@ -177,7 +324,50 @@ count_results() {
 	PYTHON
 }
 
+# Lines of "passed failed skipped" become one.
+add_counts() { awk '{ p += $1; f += $2; s += $3 } END { print p + 0, f + 0, s + 0 }'; }
+
+# UML's memory is a file: in memory, if that has so many MB and may be executed, as is not
+# always so in a container.
+choose_tempdir() {
+	local free
+	free=$(df --output=avail -BM /dev/shm 2>/dev/null | tail -n 1 | tr -dc '0-9')
+	[ "${free:-0}" -lt "$1" ] || findmnt -no OPTIONS -T /dev/shm | grep -w noexec >/dev/null ||
+		return 0
+	mkdir -p "$CACHE/tmp"
+	export TMPDIR=$CACHE/tmp
+}
+
 # --- packages ---------------------------------------------------------------
+
+need_apt() {
+	command -v apt-get >/dev/null ||
+		die "this needs Debian or a derivative: kernels are fetched with apt-get"
+}
+
+# The line of apt's log that says what went wrong: no warnings if there is an error.
+apt_error() { grep -m 1 '^E:' "$1" || grep -m 1 '^W:' "$1" || tail -n 1 "$1"; }
+
+unreachable() {
+	say "error: cannot reach the package mirror: $(apt_error "$1")"
+	die "what is fetched is kept: connect to the network (or set http_proxy) and run the same again"
+}
+
+# fetch_progress WHAT: turn what apt says into lines like "WHAT: 12 of 148 MB".
+fetch_progress() {
+	awk -v what="$1" -F '[][]' '
+	function mb(size,   n) {
+		n = size; gsub(/[^0-9.]/, "", n)
+		return size ~ /kB/ ? n / 1000 : size ~ / B/ ? n / 1000000 : n
+	}
+	!total && /^Need to get/ { sub(/ of archives.*/, ""); sub(/.*\//, ""); total = mb($0) }
+	!total && /^Get:.*\[.*\]$/ { total = mb($2) }
+	total && /^dlstatus:/ {
+		split($0, status, ":")
+		printf "%s: %.1f of %.1f MB\n", what, status[3] * total / 100, total
+		fflush()
+	}'
+}
 
 # Base addresses of the Debian archive this machine uses, for "main" or for
 # "security". apt itself is asked, so every format of source list is served.
@@ -253,24 +443,27 @@ apt_update() {
 		grep -q '^[EW]:' "$log" || touch "$state/updated"
 		return 0
 	}
-	unreachable "$(grep -m 1 '^[EW]:' "$log" || tail -n 1 "$log")"
+	unreachable "$log"
 }
 
 # fetch_deb PKG SUITES ARCH DIR: download the newest PKG of the suites into
-# DIR, its signature chain checked by apt; prints the file's name.
+# DIR, its signature chain checked by apt.
 fetch_deb() {
 	local pkg=$1 suites=$2 arch=$3 dir=$4 log
 
+	need_apt
 	log=$LOGS/fetch-$pkg.log
-	mkdir -p "$dir"
+	mkdir -p "$dir" || return 1
+	echo "$pkg: package lists"
 	with_lock "apt-${suites// /+}_$arch" apt_update "$suites" "$arch" || return 1
 	apt_private "$suites" "$arch" apt-cache policy "$pkg" |
 		grep 'Candidate: [0-9]' >/dev/null ||
 		die "the package mirror has no $pkg ($arch) in: $suites"
 	rm -f "$dir/${pkg}"_*.deb
-	(cd "$dir" && apt_private "$suites" "$arch" apt-get download "$pkg") >"$log" 2>&1 || {
+	(cd "$dir" && apt_private "$suites" "$arch" apt-get download -o APT::Status-Fd=1 "$pkg" 2>&1) |
+		tee "$log" | fetch_progress "$pkg" || {
 		rm -f "$CACHE/apt/${suites// /+}_$arch/updated"
-		unreachable "$(grep -m 1 '^E:' "$log" || tail -n 1 "$log")"
+		unreachable "$log"
 	}
-	find "$dir" -maxdepth 1 -name "${pkg}_*.deb"
+	[ -n "$(find "$dir" -maxdepth 1 -name "${pkg}_*.deb")" ]
 }

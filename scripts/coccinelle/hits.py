@@ -54,6 +54,36 @@ def missed_calls(drivers, hits):
                 yield path, number
 
 
+def explanations(patches):
+    """What the patches say of the names in their messages."""
+    return {rule: text for patch in patches.glob("*.cocci") for rule, text in
+            re.findall(r"^//# ([a-z-]+)  +(.*)$", patch.read_text(encoding="utf-8"), re.M)}
+
+
+def print_report(title, rows, explained):
+    """By rule, mistakes before the users of io-pgtable, and by file."""
+    print(f"""{title}
+
+  Who uses io-pgtable unchecked, and the mistakes made with it. First column:
+    known   in the tables of this project, where every hit was judged by hand
+    new     not in them: look at it         gone    in them, but not found
+    missed  seen by a plain search, and not by spatch
+  Second column, for mistakes:
+    true      it happens       harmless  it was looked at and does no harm
+    latent    it would happen with an outcome that the format may give, but does not
+  Documentation/coccinelle.rst has the reason for each.""")
+    last = None
+    for status, judgement, rule, path, function, number in sorted(
+            rows, key=lambda row: (row[2].startswith("raw-"), *row[2:4], row[5])):
+        if not last or rule != last[0]:
+            print(f"\n  {rule}: {explained[rule]}")
+        if (rule, path) != last:
+            print(f"    {path}")
+        last = rule, path
+        print(f"      {status:7} {judgement:13} {number:>5} {function}")
+    print()
+
+
 def main():
     patches, kernel, release, drivers = pathlib.Path(sys.argv[1]), *sys.argv[2:4], \
         pathlib.Path(sys.argv[4])
@@ -73,24 +103,18 @@ def main():
                      "new" if i < len(lines) else "gone"
             number = lines[i] if i < len(lines) else known[i]
             count[status] += 1
-            rows.append((status, judgement if i < len(known) else "", *key, number))
+            rows.append((status, judgement if i < len(known) else "-", *key, number))
     for path, number in missed_calls(drivers, hits):
         count["missed"] += 1
-        rows.append(("missed", "", "raw-call", path, "?", number))
+        rows.append(("missed", "-", "raw-call", path, "?", number))
 
-    print(f"Linux {kernel} ({release})\n")
-    print("  true: happens; latent: would, if the format gave an outcome that it may give;\n"
-          "  harmless: looked at and found so. raw-*: who uses io-pgtable, right or wrong.\n"
-          "  Each rule and each hit: Documentation/coccinelle.rst\n")
-    # Mistakes first, those that happen before all others; then who uses it
-    weight = {"true": 0, "latent": 1, "harmless": 2}
-    rows.sort(key=lambda row: (row[2].startswith("raw-"), weight.get(row[1], 0)))
-    for status, judgement, rule, path, function, number in rows:
-        print(f"  {status:7}{judgement:13}{rule:20} {path}:{number} {function}")
+    print_report(f"Linux {kernel} ({release})", rows, explanations(patches))
     for source in sorted(drivers.rglob("*.rs")):
-        print(f"  unseen {'':13}{'':20} {source.relative_to(drivers)}: Rust, which spatch "
-              "cannot read")
-    print(f"\n  {kernel}: {len(hits)} hits, {count['known']} known, {count['new']} new, "
+        print(f"  {source.relative_to(drivers)}: not looked at, spatch cannot read Rust")
+    for status, _, rule, path, function, number in rows:
+        if status != "known":
+            print(f"  {status}: {rule} {path}:{number} {function}")
+    print(f"Linux {kernel}: {len(hits)} hits, {count['known']} known, {count['new']} new, "
           f"{count['gone']} gone, {count['missed']} missed by spatch")
     if not hits:
         sys.exit("error: no hits: coccicheck did not work")

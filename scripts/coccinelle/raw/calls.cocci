@@ -5,7 +5,11 @@
 //# iommu_domain_ops. The ops of io-pgtable are known by being handed themselves
 //# as their first argument: without headers spatch can rarely know the type.
 //# A call whose results go to the function's own caller as they are is told
-//# from one whose function has to judge them.
+//# from one whose function has to judge them. The names in the messages:
+//#
+//# raw-alloc      allocates a page table
+//# raw-call       this function has to judge the result
+//# raw-handed-on  the results go to the caller
 ///
 // Confidence: High
 // Options: --no-includes --include-headers

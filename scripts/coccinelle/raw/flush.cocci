@@ -5,7 +5,7 @@
 //# error: the device may have loaded a translation meanwhile. A function that
 //# leaves all flushing to its caller is not looked at.
 //#
-//# cleanup-not-flushed  the name in the message
+//# cleanup-not-flushed  what is unmapped after an error is not flushed
 //
 // Confidence: Low
 // Options: --no-includes --include-headers
