@@ -93,8 +93,8 @@ static void init_spec(struct client *c)
 	s->last = fix->last;
 	s->paddr_last = fix->paddr_last;
 	s->pgsizes = fix->cfg->pgsize_bitmap;
-	s->write_implies_read = write_implies_read(fix->format->fmt);
-	s->own_tables = client_own_tables(fix->format->fmt);
+	s->write_implies_read = write_implies_read(c->fmt);
+	s->own_tables = !fix->mock && client_own_tables(c->fmt);
 	s->walks = walks(fix->raw);
 	s->tlb = fix->cfg->tlb;
 	s->ram = (u64)totalram_pages() << PAGE_SHIFT;
@@ -110,10 +110,21 @@ void client_share(struct client *c, const struct client *owner)
 	c->test = owner->test;
 	c->fix = owner->fix;
 	c->dev = owner->dev;
+	c->fmt = owner->fmt;
 	/* What others give back the device must see, or else not look for */
 	c->racy = true;
 	c->touches = has_allocator(c->fix->cfg);
 	init_spec(c);
+}
+
+/* With a table that is open */
+static void begin(struct client *c)
+{
+	init_spec(c);
+	c->mine_first = c->spec.first;
+	c->mine_last = c->spec.last;
+	c->unclear = false;
+	c->reserve = NULL;
 }
 
 void client_open(struct client *c, struct kunit *test, const struct pgt_format *format,
@@ -133,21 +144,45 @@ void client_open(struct client *c, struct kunit *test, const struct pgt_format *
 	atomic_set(&fail_page, 0);
 	pgt_adopt(test, io_pgtable_safe_alloc(format->fmt, &cfg, c->dev));
 	c->fix->format = format;
+	c->fmt = format->fmt;
 	device_set_table(c->dev, format->fmt, c->fix->cfg);
-	init_spec(c);
-	c->mine_first = c->spec.first;
-	c->mine_last = c->spec.last;
 	c->touches = true;
-	c->unclear = false;
-	c->reserve = NULL;
+	begin(c);
+}
+
+static void fail_mock(struct mock_format *mock, const struct mock_call *call)
+{
+	struct client *c = mock->data;
+
+	if (call->op != MOCK_MAP || !c->mock_fails || --c->mock_fails)
+		return;
+	c->short_of_memory = true;
+	mock->maps.next = 0;
+	mock->maps.end = 0;
+	mock_next_map(mock, call->pgcount / 2 * call->pgsize, -ENOMEM);
+}
+
+void client_open_mock(struct client *c, struct kunit *test, const struct mock_config *config)
+{
+	struct mock_format *mock = open_mock(test, config);
+
+	mock->during = fail_mock;
+	mock->data = c;
+	c->test = test;
+	c->fix = pgt_fixture(test);
+	c->fmt = config->fmt;
+	begin(c);
 }
 
 void client_close(struct client *c)
 {
 	client_unreserve(c);
-	device_clear_table(c->dev);
+	if (c->dev)
+		device_clear_table(c->dev);
 	close_table(c->test);
-	KUNIT_EXPECT_EQ_MSG(c->test, device_pages(c->dev), 0, "page-table memory leaked");
+	if (c->dev)
+		KUNIT_EXPECT_EQ_MSG(c->test, device_pages(c->dev), 0,
+				    "page-table memory leaked");
 }
 
 /* --- saying what is wrong -------------------------------------------------- */
@@ -359,12 +394,16 @@ static void issue_with_failure(struct client *c, const struct spec_call *a,
 			       enum client_failure kind, unsigned int nth)
 {
 	c->short_of_memory = false;
-	if (kind == CLIENT_FAIL_PAGE)
+	if (kind == CLIENT_FAIL_PAGE && c->fix->mock)
+		c->mock_fails = nth;
+	else if (kind == CLIENT_FAIL_PAGE)
 		atomic_set(&fail_page, nth);
 	else if (kind == CLIENT_FAIL_ANY)
 		fail_nth_allocation(nth);
 	client_issue(c, a);
-	if (kind == CLIENT_FAIL_PAGE) {
+	if (c->fix->mock && kind != CLIENT_FAIL_ANY) {
+		c->mock_fails = 0;
+	} else if (kind == CLIENT_FAIL_PAGE) {
 		c->short_of_memory = atomic_read(&fail_page) <= 0;
 		atomic_set(&fail_page, 0);
 	} else if (kind == CLIENT_FAIL_ANY) {
@@ -452,7 +491,9 @@ static bool compare_leaf(void *ctx, const struct walk_leaf *found)
 		wrong(c, NULL, "a leaf too many at %#llx", found->iova);
 		return false;
 	}
-	prot = walk_prot(c->fix->format->fmt, c->fix->cfg->quirks, leaf->prot);
+	prot = leaf->prot;
+	if (!c->fix->mock)
+		prot = walk_prot(c->fmt, c->fix->cfg->quirks, leaf->prot);
 	if (found->iova != leaf->iova || found->size != leaf->size ||
 	    found->paddr != leaf->paddr || found->prot != prot)
 		wrong(c, NULL,
@@ -470,6 +511,29 @@ static void bad_entry(void *ctx, u64 iova, u64 entry, const char *why)
 	wrong(cmp->c, NULL, "bad entry %#llx at %#llx: %s", entry, iova, why);
 }
 
+/* A mock remembers the protection as it was asked for */
+static void walk_mock(struct client *c, u64 first, u64 last, struct comparison *cmp)
+{
+	struct mock_format *mock = c->fix->mock;
+	struct walk_leaf leaf;
+	unsigned int i;
+	u64 off;
+
+	for (i = 0; i < mock->nr_runs; i++) {
+		const struct mock_run *run = &mock->runs[i];
+
+		for (off = 0; off <= run->last - run->iova; off += run->leaf) {
+			leaf = (struct walk_leaf){
+				run->iova + off, run->leaf, run->paddr + off, run->prot
+			};
+			if (leaf.iova > last || leaf.iova + leaf.size - 1 < first)
+				continue;
+			if (!compare_leaf(cmp, &leaf))
+				return;
+		}
+	}
+}
+
 /* The table itself, as the hardware reads it */
 static void check_table(struct client *c, u64 first, u64 last)
 {
@@ -478,8 +542,11 @@ static void check_table(struct client *c, u64 first, u64 last)
 
 	if (c->failed)
 		return;
-	walk_range(c->fix->format->fmt, c->fix->cfg, first, last, &visitor, &cmp);
-	if (cmp.next != spec_find_behind(&c->spec.leaves, last))
+	if (c->fix->mock)
+		walk_mock(c, first, last, &cmp);
+	else
+		walk_range(c->fmt, c->fix->cfg, first, last, &visitor, &cmp);
+	if (!c->failed && cmp.next != spec_find_behind(&c->spec.leaves, last))
 		wrong(c, NULL, "the table has nothing at %#llx",
 		      c->spec.leaves.leaf[cmp.next].iova);
 }
@@ -561,7 +628,7 @@ static void check_left(struct client *c, const struct spec_call *call, u64 befor
 static bool range_of_device(const struct client *c, const struct spec_call *call, u64 *first,
 			    u64 *last)
 {
-	if (!spec_call_range(call, first, last) || *first > c->mine_last ||
+	if (!c->dev || !spec_call_range(call, first, last) || *first > c->mine_last ||
 	    *last < c->mine_first)
 		return false;
 	*first = max(*first, c->mine_first);
@@ -737,7 +804,7 @@ bool client_call(struct client *c, struct spec_call *call, enum client_failure k
 		wrong(c, call, "%llu bytes are mapped, not %llu",
 		      io_pgtable_safe_mapped(c->fix->pgt), spec_mapped(&c->spec));
 	/* All that it knows takes its time; others may be about to invalidate */
-	if (!c->racy && !(c->ops % 512))
+	if (c->dev && !c->racy && !(c->ops % 512))
 		device_check(c->dev);
 	/* The device fails the case by itself */
 	if (READ_ONCE(c->test->status) == KUNIT_FAILURE)

@@ -11,6 +11,7 @@
 
 #include "device.h"
 #include "helpers.h"
+#include "mock_format.h"
 #include "spec.h"
 
 /*
@@ -53,7 +54,9 @@ enum client_failure {
  * @mine_last: Last byte.
  * @racy: Others work on the page table, too.
  * @busy: -EBUSY is right for a call that could succeed.
- * @dev: The device that walks the table.
+ * @fmt: The format of the table, or what a mock says that it is.
+ * @mock_fails: Which map of a mock fails from now, 0 for none.
+ * @dev: The device that walks the table, or NULL for a mock.
  * @touches: It may at any time.
  * @reserve: A reservation, or an ERR_PTR or NULL.
  * @spec_reserve: What is known of it.
@@ -77,6 +80,8 @@ struct client {
 	u64 mine_last;
 	bool racy;
 	bool busy;
+	enum io_pgtable_fmt fmt;
+	unsigned int mock_fails;
 	struct device_model *dev;
 	bool touches;
 	struct io_pgtable_safe_reserve *reserve;
@@ -101,6 +106,8 @@ bool client_own_tables(enum io_pgtable_fmt fmt);
 /* The page table of a format for it, with a device, or skip the case. */
 void client_open(struct client *c, struct kunit *test, const struct pgt_format *format,
 		 enum client_tlb tlb);
+/* A mock for it: its n-th map fails after half of it, where a page's allocation would. */
+void client_open_mock(struct client *c, struct kunit *test, const struct mock_config *config);
 /* The same table for another client. */
 void client_share(struct client *c, const struct client *owner);
 void client_close(struct client *c);

@@ -82,23 +82,27 @@ static u64 random_iova(struct dice *d)
 {
 	u64 iova = d->place[dice_below(d, DICE_PLACES)];
 
-	iova += (dice_below(d, 7) - 3ULL) * random_page(d);
+	if (one_in(d, 2))
+		iova += (dice_below(d, 7) - 3ULL) * random_page(d);
 	if (one_in(d, 60))
 		iova += one_in(d, 2) ? 1 : d->pages[0] / 2;
-	return one_in(d, 100) ? absurd(d) : iova;
+	return one_in(d, 50) ? absurd(d) : iova;
 }
 
-static u64 random_size(struct dice *d)
+static u64 random_size(struct dice *d, u64 iova)
 {
 	u64 size = (1 + dice_below(d, 4)) * random_page(d);
 
 	if (one_in(d, 60))
 		size = (1 + dice_below(d, 700)) * d->pages[0];
+	/* Up to where a block ends */
+	if (one_in(d, 6))
+		size += -(iova + size) & (random_page(d) - 1);
 	if (one_in(d, 6))
 		size += one_in(d, 2) ? d->pages[0] : -d->pages[0];
-	if (one_in(d, 60))
+	if (one_in(d, 40))
 		size += one_in(d, 2) ? 1 : -1;
-	return one_in(d, 60) ? absurd(d) : size;
+	return one_in(d, 25) ? absurd(d) : size;
 }
 
 /* Memory that lies in its blocks as the iova does in its own, or does not */
@@ -131,6 +135,8 @@ static int random_prot(struct dice *d)
 
 	if (one_in(d, 30))
 		return odd[dice_below(d, ARRAY_SIZE(odd))];
+	if (one_in(d, 2))
+		return IOMMU_READ | IOMMU_WRITE;
 	return good[dice_below(d, ARRAY_SIZE(good))];
 }
 
@@ -155,20 +161,23 @@ static u32 random_flags(struct dice *d)
 static void aim_at_leaves(struct dice *d, struct spec_call *call)
 {
 	const struct spec_set *leaves = &d->c.spec.leaves;
-	unsigned int i, n = 1 + dice_below(d, 4);
+	unsigned int i, tries, n = 1 + dice_below(d, 4);
 	const struct spec_leaf *leaf;
 
 	if (!leaves->nr)
 		return;
 	i = dice_below(d, leaves->nr);
+	/* What is cut leaves many small ones: prefer what is not */
+	for (tries = dice_below(d, 8); tries && leaves->leaf[i].size == d->pages[0]; tries--)
+		i = dice_below(d, leaves->nr);
 	leaf = &leaves->leaf[i];
 	call->iova = leaf->iova;
 	call->size = 0;
 	for (; n && i < leaves->nr && leaf->iova == call->iova + call->size; n--, i++, leaf++)
 		call->size += leaf->size;
-	if (one_in(d, 8))
+	if (one_in(d, 5))
 		call->iova += one_in(d, 2) ? d->pages[0] : -d->pages[0];
-	if (one_in(d, 8))
+	if (one_in(d, 5))
 		call->size += one_in(d, 2) ? d->pages[0] : -d->pages[0];
 }
 
@@ -201,26 +210,30 @@ static void random_pages(struct dice *d, struct spec_call *call)
 		call->iova &= -call->pgsize;
 }
 
+static void random_piece(struct dice *d, u64 iova, struct spec_piece *piece)
+{
+	piece->size = one_in(d, 20) ? 0 : (1 + dice_below(d, 3)) * d->pages[0];
+	/* A block, if it lies as the iova does */
+	if (one_in(d, 12) && d->nr_pages > 1 && d->pages[1] <= 512 * d->pages[0])
+		piece->size = d->pages[1];
+	if (one_in(d, 60))
+		piece->size += d->pages[0] / 2;
+	piece->paddr = random_paddr(d, iova, piece->size);
+}
+
 static void random_sg(struct dice *d, struct spec_call *call)
 {
+	struct spec_piece *piece = d->piece;
 	u64 total = 0, next = 0;
-	unsigned int i;
 
 	call->nr_pieces = 1 + dice_below(d, one_in(d, 4) ? CLIENT_PIECES : 4);
 	call->pieces = d->piece;
 	call->which = one_in(d, 2) ? IO_PGTABLE_SAFE_SG_DMA : IO_PGTABLE_SAFE_SG_CPU;
-	for (i = 0; i < call->nr_pieces; i++) {
-		struct spec_piece *piece = &d->piece[i];
-
-		piece->size = one_in(d, 20) ? 0 : (1 + dice_below(d, 3)) * d->pages[0];
-		if (one_in(d, 100))
-			piece->size = d->nr_pages > 1 && d->pages[1] <= SZ_32M ? d->pages[1] :
-				      64 * d->pages[0];
-		if (one_in(d, 60))
-			piece->size += d->pages[0] / 2;
-		/* The next one may be contiguous */
-		piece->paddr = i && one_in(d, 2) ? next :
-			       random_paddr(d, call->iova + total, piece->size);
+	for (; piece < d->piece + call->nr_pieces; piece++) {
+		random_piece(d, call->iova + total, piece);
+		/* May be contiguous with the last one */
+		if (total && one_in(d, 2))
+			piece->paddr = next;
 		next = piece->paddr + piece->size;
 		total += piece->size;
 	}
@@ -231,6 +244,14 @@ static void random_sg(struct dice *d, struct spec_call *call)
 		call->which = IO_PGTABLE_SAFE_SG_DMA + 1;
 	if (!one_in(d, 10))
 		call->size = total - call->offset;
+	/* One that is a block, and then granules */
+	if (!one_in(d, 6) || d->nr_pages == 1)
+		return;
+	call->iova &= -d->pages[1];
+	d->piece[0].size = d->pages[1];
+	d->piece[0].paddr &= -d->pages[1];
+	call->offset = 0;
+	call->size = d->pages[1] + (call->nr_pieces > 1 ? d->piece[1].size : 0);
 }
 
 static void random_repeat(struct dice *d, struct spec_call *call)
@@ -263,7 +284,7 @@ static void random_map(struct dice *d, struct spec_call *call)
 	if (one_in(d, 2))
 		call->iova += call->size;
 	if (one_in(d, 8))
-		call->size = random_size(d);
+		call->size = random_size(d, call->iova);
 	limit_size(d, call);
 	if (call->fn <= SPEC_MAP_PAGES)
 		random_pages(d, call);
@@ -346,12 +367,26 @@ static void unmap_much(struct dice *d, struct spec_call *call)
 	call->size = d->span + 1;
 }
 
+/* Within the reservation, at one of its ends or the other */
+static void aim_at_reserve(struct dice *d, struct spec_call *call)
+{
+	const struct spec_reserve *r = d->c.spec.attached;
+	u64 size = (1 + dice_below(d, 4)) * random_page(d);
+
+	if (size - 1 > r->last - r->first)
+		return;
+	call->iova = one_in(d, 2) ? r->first : r->last - size + 1;
+	call->size = size;
+}
+
 /* Let the reservation pay, mostly where it can */
 static void use_reserve(struct dice *d, struct spec_call *call)
 {
 	const struct spec_reserve *r = d->c.spec.attached;
 	u64 first, last;
 
+	if (r && one_in(d, 4) && (call->fn == SPEC_MAP || call->fn == SPEC_CUT))
+		aim_at_reserve(d, call);
 	if (!r || !spec_allocates(call->fn) || call->fn == SPEC_RESERVE || one_in(d, 2))
 		return;
 	if (spec_call_range(call, &first, &last) &&
@@ -367,9 +402,10 @@ void dice_call(struct dice *d, struct spec_call *call)
 	unsigned int what = dice_below(d, 100);
 
 	*call = (struct spec_call){
-		.fn = SPEC_NUM_FNS, .iova = random_iova(d), .size = random_size(d),
+		.fn = SPEC_NUM_FNS, .iova = random_iova(d),
 		.prot = random_prot(d), .gfp = random_gfp(d), .flags = random_flags(d),
 	};
+	call->size = random_size(d, call->iova);
 	if (d->c.spec.leaves.nr > d->many && one_in(d, 4))
 		unmap_much(d, call);
 	else if (d->c.spec.unflushed.nr > 64)
@@ -401,6 +437,8 @@ void dice_step(struct dice *d)
 		if (call.gfp == GFP_KERNEL)
 			call.gfp = PGT_GFP_FAULTY;
 	}
+	if (d->c.fix->mock)
+		d->c.fix->mock->max_pages = dice_below(d, 4);
 	client_call(&d->c, &call, kind, 1 + dice_below(d, 6));
 	if (!(d->c.ops % 64))
 		client_check_all(&d->c);

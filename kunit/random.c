@@ -19,6 +19,8 @@ PGT_FORMATS_PARAM();
 #define TABLE_OPS	5000
 /* With more leaves than this, much is unmapped */
 #define MANY_LEAVES	192
+/* The mock has room for so many runs of them */
+#define MANY_MOCK_LEAVES 96
 #define ROOM		65536
 #define RANGES		4096
 
@@ -38,40 +40,74 @@ static void set_up(struct dice *d, struct kunit *test)
 	prandom_seed_state(&d->rnd, d->c.seed);
 }
 
-static void random_table(struct dice *d, struct kunit *test, u64 ops)
+/* The table is open */
+static void random_steps(struct dice *d, u64 ops)
+{
+	struct client *c = &d->c;
+
+	dice_prepare(d);
+	while (c->ops < ops && !c->failed)
+		dice_step(d);
+	client_check_all(c);
+	/* Freed while it maps, a table says so; nobody is told to look */
+	do_unmap_present(c->test, c->spec.first, c->spec.last - c->spec.first + 1,
+			 spec_mapped(&c->spec));
+	client_close(c);
+}
+
+static void sum_up(struct dice *d, const char *name)
+{
+	struct client *c = &d->c;
+
+	kunit_info(c->test, "%s: %llu accepted, %llu refused\n", name, c->accepted, c->refused);
+	if (random_ops >= 1000)
+		KUNIT_EXPECT_GE(c->test, c->refused, c->ops / 3);
+}
+
+/* With the callbacks that a driver may have, or none */
+static void random_calls(struct kunit *test)
 {
 	static const enum client_tlb tlb[] = {
 		CLIENT_TLB_WALK, CLIENT_TLB_WALK, CLIENT_TLB_ALL, CLIENT_TLB_NONE,
 	};
-
-	/* With the callbacks that a driver may have, or none */
-	client_open(&d->c, test, test->param_value, tlb[dice_below(d, ARRAY_SIZE(tlb))]);
-	dice_prepare(d);
-	while (d->c.ops < ops && !d->c.failed)
-		dice_step(d);
-	client_check_all(&d->c);
-	/* Freed while it maps, a table says so; nobody is told to look */
-	check_unmap_result(test, io_pgtable_safe_unmap_present(d->c.fix->pgt, d->c.spec.first,
-							       d->c.spec.last - d->c.spec.first + 1,
-							       0), spec_mapped(&d->c.spec), 0);
-	client_close(&d->c);
-}
-
-static void random_calls(struct kunit *test)
-{
 	const struct pgt_format *format = test->param_value;
+	struct client *c = &dice.c;
 
 	set_up(&dice, test);
-	while (dice.c.ops < random_ops && !dice.c.failed)
-		random_table(&dice, test, min_t(u64, random_ops, dice.c.ops + TABLE_OPS));
-	kunit_info(test, "%s: %llu accepted, %llu refused\n", format->name, dice.c.accepted,
-		   dice.c.refused);
-	if (random_ops >= 1000)
-		KUNIT_EXPECT_GE(test, dice.c.refused, dice.c.ops / 3);
+	while (c->ops < random_ops && !c->failed) {
+		client_open(c, test, format, tlb[dice_below(&dice, ARRAY_SIZE(tlb))]);
+		random_steps(&dice, min_t(u64, random_ops, c->ops + TABLE_OPS));
+	}
+	sum_up(&dice, format->name);
+}
+
+/* Whose maps are partial, with and without an error, where those of the formats are not */
+static void random_calls_of_a_mock(struct kunit *test)
+{
+	static const struct mock_config configs[] = {
+		{ .fmt = ARM_MALI_LPAE, .pgsizes = SZ_4K | SZ_2M | SZ_1G, .ias = 48, .oas = 48 },
+		{ .fmt = ARM_V7S, .pgsizes = SZ_4K | SZ_64K | SZ_1M | SZ_16M,
+		  .ias = 32, .oas = 40 },
+		{ .fmt = ARM_MALI_LPAE, .pgsizes = SZ_4K | SZ_16K | SZ_64K | SZ_1G,
+		  .ias = 40, .oas = 40 },
+		{ .fmt = ARM_64_LPAE_S2, .pgsizes = SZ_64K | SZ_512M, .ias = 48, .oas = 48,
+		  .quirks = IO_PGTABLE_QUIRK_ARM_TTBR1 },
+	};
+	struct client *c = &dice.c;
+	unsigned int i;
+
+	set_up(&dice, test);
+	dice.many = MANY_MOCK_LEAVES;
+	for (i = 0; c->ops < random_ops && !c->failed; i++) {
+		client_open_mock(c, test, &configs[i % ARRAY_SIZE(configs)]);
+		random_steps(&dice, min_t(u64, random_ops, c->ops + TABLE_OPS / 4));
+	}
+	sum_up(&dice, "mock");
 }
 
 static struct kunit_case random_cases[] = {
 	KUNIT_CASE_PARAM(random_calls, pgt_formats_gen_params),
+	KUNIT_CASE(random_calls_of_a_mock),
 	{}
 };
 

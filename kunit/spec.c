@@ -6,6 +6,7 @@
 #include <linux/bug.h>
 #include <linux/math64.h>
 #include <linux/minmax.h>
+#include <linux/overflow.h>
 #include <linux/string.h>
 
 #include "spec.h"

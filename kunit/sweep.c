@@ -4,6 +4,7 @@
  * second, and so on until it succeeds: on each format, a table's pages and whatever
  * else it takes. What fails has changed nothing.
  */
+#include <linux/bitops.h>
 #include <linux/slab.h>
 
 #include "client.h"
@@ -26,11 +27,14 @@ static struct spec_piece pieces[3];
  * @blocks: What the range is, across the middle of the address space: two blocks with
  *	a granule before and behind them, or two granules.
  * @reserved: A reservation pays.
+ * @largest: A granule is cut out of one of the largest blocks, so that there is much
+ *	to be mapped on both sides of it.
  */
 struct sweep {
 	enum spec_fn fn;
 	bool blocks;
 	bool reserved;
+	bool largest;
 };
 
 static const struct sweep sweeps[] = {
@@ -39,6 +43,7 @@ static const struct sweep sweeps[] = {
 	{ SPEC_CUT }, { SPEC_RESERVE }, { SPEC_RESERVE, true },
 	{ SPEC_MAP_PAGES, false, true }, { SPEC_MAP, true, true },
 	{ SPEC_MAP_SGTABLE, false, true }, { SPEC_CUT, false, true },
+	{ SPEC_CUT, false, false, true },
 };
 
 static u64 middle(const struct client *c)
@@ -60,6 +65,10 @@ static void make_call(struct client *c, const struct sweep *sweep, struct spec_c
 		.offset = granule, .prot = PGT_PROT,
 		.gfp = sweep->reserved ? IO_PGTABLE_SAFE_RESERVED : PGT_GFP_FAULTY,
 	};
+	if (sweep->largest) {
+		call->iova = middle(c) + block + granule;
+		call->size = granule;
+	}
 	pieces[0] = (struct spec_piece){ paddr, granule };
 	pieces[1] = (struct spec_piece){ paddr + granule, granule };
 	pieces[2] = (struct spec_piece){ paddr + 4 * granule, granule };
@@ -69,6 +78,7 @@ static void make_call(struct client *c, const struct sweep *sweep, struct spec_c
 static void map_before(struct client *c, const struct sweep *sweep)
 {
 	u64 block = nth_pgsize(c->test, 1), granule = c->fix->granule;
+	unsigned int n;
 	struct spec_call call = {
 		.fn = SPEC_MAP, .iova = c->spec.first, .size = granule, .prot = IOMMU_READ,
 		.gfp = GFP_KERNEL,
@@ -80,6 +90,8 @@ static void map_before(struct client *c, const struct sweep *sweep)
 	/* With different protections, of which one has to be noted */
 	if (sweep->fn != SPEC_CUT)
 		return;
+	for (n = 2; sweep->largest && nth_pgsize(c->test, n); n++)
+		block = nth_pgsize(c->test, n);
 	call.paddr = some_paddr(c->test, block);
 	call.size = block;
 	call.iova = middle(c) - block;
@@ -134,6 +146,8 @@ static bool can_do(struct kunit *test, const struct sweep *sweep)
 	const struct pgt_format *format = test->param_value;
 	bool blocks = format < &pgt_formats[PGT_NUM_BLOCK_FORMATS];
 
+	if (sweep->largest && hweight_long(format->pgsizes) < 3)
+		return false;
 	if ((sweep->blocks || sweep->fn == SPEC_CUT) && !blocks)
 		return false;
 	return (sweep->fn != SPEC_RESERVE && !sweep->reserved) || client_own_tables(format->fmt);
