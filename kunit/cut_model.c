@@ -4,19 +4,13 @@
  * array of runs of leaves that knows nothing of ledgers or page tables.
  */
 #include <linux/limits.h>
-#include <linux/module.h>
 #include <linux/prandom.h>
-#include <linux/random.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
 #include "descriptors.h"
 #include "helpers.h"
 #include "mock_format.h"
-
-static unsigned int cut_seed;
-module_param(cut_seed, uint, 0444);
-MODULE_PARM_DESC(cut_seed, "Replay the random tests of cutting with this seed");
 
 #define STEPS 150
 #define MAX_RUNS 192
@@ -354,7 +348,7 @@ static void random_steps(struct model *m)
 static struct model *make_model(struct kunit *test)
 {
 	struct model *m = kunit_kzalloc(test, sizeof(*m), GFP_KERNEL);
-	unsigned int seed = cut_seed ?: get_random_u32();
+	unsigned int seed = pgt_random_seed(test);
 	u64 largest;
 
 	KUNIT_ASSERT_NOT_NULL(test, m);
@@ -373,7 +367,6 @@ static struct model *make_model(struct kunit *test)
 		m->size -= largest;
 		m->spare -= largest;
 	}
-	kunit_info(test, "cut_seed=%u\n", seed);
 	prandom_seed_state(&m->rnd, seed);
 	return m;
 }

@@ -4,9 +4,7 @@
  */
 #include <linux/completion.h>
 #include <linux/kthread.h>
-#include <linux/module.h>
 #include <linux/prandom.h>
-#include <linux/random.h>
 #include <linux/sched.h>
 #include <linux/string.h>
 
@@ -17,10 +15,6 @@
 #define THREADS 4
 /* Longer than anything here takes; so that a deadlock fails the case. */
 #define PATIENCE (20 * HZ)
-
-static unsigned int cut_race_seed;
-module_param(cut_race_seed, uint, 0444);
-MODULE_PARM_DESC(cut_race_seed, "Seed of the cutting threads' random numbers");
 
 /*
  * Different ones, so that each block needs its own note unless the table happened to
@@ -203,13 +197,12 @@ static void start_cutter(struct kunit *test, struct cutter *c, struct completion
 static void run_cutters(struct kunit *test, unsigned int rounds, unsigned int *busy)
 {
 	struct cutter *c, *cutters = kunit_kcalloc(test, THREADS, sizeof(*cutters), GFP_KERNEL);
-	unsigned int seed = cut_race_seed ?: get_random_u32();
+	unsigned int seed = pgt_random_seed(test);
 	u64 size = block_size(test);
 	struct completion start;
 	s64 common = 0;
 
 	KUNIT_ASSERT_NOT_NULL(test, cutters);
-	kunit_info(test, "cut_race_seed=%u\n", seed);
 	init_completion(&start);
 	for (c = cutters; c < cutters + THREADS; c++) {
 		c->id = c - cutters;

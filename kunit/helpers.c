@@ -3,7 +3,9 @@
  * The fixture and the verbs of the suites.
  */
 #include <linux/gfp.h>
+#include <linux/module.h>
 #include <linux/platform_device.h>
+#include <linux/random.h>
 #include <linux/scatterlist.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -11,6 +13,10 @@
 
 #include "helpers.h"
 #include "mock_format.h"
+
+static unsigned int random_seed;
+module_param(random_seed, uint, 0444);
+MODULE_PARM_DESC(random_seed, "Replay random tests with this seed");
 
 #define LPAE_4K_SIZES (SZ_4K | SZ_2M | SZ_1G)
 #define V7S_SIZES (SZ_4K | SZ_64K | SZ_1M)
@@ -368,6 +374,14 @@ void clear_live(struct kunit *test)
 {
 	io_pgtable_safe_clear_live(pgt_fixture(test)->pgt);
 	pgt_fixture(test)->live = false;
+}
+
+unsigned int pgt_random_seed(struct kunit *test)
+{
+	unsigned int seed = random_seed ?: get_random_u32();
+
+	kunit_info(test, "random_seed=%u\n", seed);
+	return seed;
 }
 
 u64 at(struct kunit *test, u64 offset)

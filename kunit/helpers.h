@@ -174,6 +174,12 @@ void pgt_adopt(struct kunit *test, struct io_pgtable_safe *pgt);
 void set_live(struct kunit *test);
 void clear_live(struct kunit *test);
 
+/*
+ * The seed of a case's random numbers, which is printed: that of the module parameter
+ * random_seed, to replay what has failed, or one that is new each time.
+ */
+unsigned int pgt_random_seed(struct kunit *test);
+
 /* The iova @offset bytes into the address space. */
 u64 at(struct kunit *test, u64 offset);
 /* The nth smallest granted page size, or 0. */

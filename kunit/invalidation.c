@@ -4,9 +4,7 @@
  * the range any more: which callbacks are made, when, and how often.
  */
 #include <linux/gfp.h>
-#include <linux/module.h>
 #include <linux/prandom.h>
-#include <linux/random.h>
 #include <linux/slab.h>
 
 #include "helpers.h"
@@ -18,10 +16,6 @@
 
 PGT_FORMATS_PARAM();
 PGT_BLOCK_FORMATS_PARAM();
-
-static unsigned int tlb_seed;
-module_param(tlb_seed, uint, 0444);
-MODULE_PARM_DESC(tlb_seed, "Replay the random tests of invalidation with this seed");
 
 /* --- which callbacks ------------------------------------------------------ */
 
@@ -693,11 +687,10 @@ static void try_unmap(struct pgt_test *fix)
 static void use_device(struct kunit *test, unsigned int steps)
 {
 	struct pgt_test *fix = pgt_fixture(test);
-	unsigned int seed = tlb_seed ?: get_random_u32();
+	unsigned int seed = pgt_random_seed(test);
 
 	tlb = (struct tlb){ .test = test };
 	prandom_seed_state(&tlb.rnd, seed);
-	kunit_info(test, "tlb_seed=%u\n", seed);
 	fix->on_flush = tlb_flush;
 
 	for (tlb.step = 0; tlb.step < steps; tlb.step++) {
@@ -740,11 +733,10 @@ static void failed_maps_leave_no_stale_translation(struct kunit *test)
 	struct mock_format *mock = open_mock(test, NULL);
 	struct pgt_test *fix = pgt_fixture(test);
 	struct io_pgtable_safe_map_result res;
-	unsigned int seed = tlb_seed ?: get_random_u32();
+	unsigned int seed = pgt_random_seed(test);
 
 	tlb = (struct tlb){ .test = test };
 	prandom_seed_state(&tlb.rnd, seed);
-	kunit_info(test, "tlb_seed=%u\n", seed);
 	fix->on_flush = tlb_flush;
 	mock->during = look_before_unmap;
 

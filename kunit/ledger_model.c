@@ -9,7 +9,6 @@
 #include <linux/io-pgtable.h>
 #include <linux/module.h>
 #include <linux/prandom.h>
-#include <linux/random.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 
@@ -57,16 +56,13 @@ static void ledger_test_free(const void *p)
 #undef kfree
 #define kfree(p)		ledger_test_free(p)
 
+#include "helpers.h"
 #include "io_pgtable_safe_ledger.h"
 #include "io_pgtable_safe_ledger_cut.h"
 
 #ifndef KUNIT_CASE_SLOW
 #define KUNIT_CASE_SLOW(test_name) KUNIT_CASE(test_name)
 #endif
-
-static unsigned int ledger_seed;
-module_param(ledger_seed, uint, 0444);
-MODULE_PARM_DESC(ledger_seed, "Replay the random tests of the ledger with this seed");
 
 #define ALL_SIZES(low, high)	GENMASK_ULL(high, low)
 
@@ -1253,9 +1249,8 @@ static void ledger_test_exit(struct kunit *test)
 
 static void seed_model(struct model *m, const struct geometry *geo)
 {
-	unsigned int seed = ledger_seed ?: get_random_u32();
+	unsigned int seed = pgt_random_seed(m->test);
 
-	kunit_info(m->test, "%s: ledger_seed=%u\n", geo->name, seed);
 	prandom_seed_state(&m->rnd, seed);
 }
 

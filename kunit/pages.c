@@ -7,9 +7,7 @@
 #include <linux/gfp.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
-#include <linux/module.h>
 #include <linux/prandom.h>
-#include <linux/random.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/vmstat.h>
@@ -567,10 +565,6 @@ static struct kunit_suite order_suite = {
 #define ROUNDS		300
 #define PATIENCE	(20 * HZ)
 
-static unsigned int pages_seed;
-module_param(pages_seed, uint, 0444);
-MODULE_PARM_DESC(pages_seed, "Seed of the threads that free tables");
-
 /**
  * struct region - 2M with pages in it, or without.
  * @table: The table that describes it, or NULL.
@@ -814,7 +808,7 @@ static void free_tables_from_many_threads(struct kunit *test,
 					  const struct iommu_flush_ops *tlb)
 {
 	static struct io_pgtable_cfg plain;
-	unsigned int seed = pages_seed ?: get_random_u32(), i;
+	unsigned int seed = pgt_random_seed(test), i;
 	struct io_pgtable_cfg cfg;
 
 	memset(&storm, 0, sizeof(storm));
@@ -829,7 +823,6 @@ static void free_tables_from_many_threads(struct kunit *test,
 	do_map(test, 2ULL * SZ_1G - SZ_4K, 0, SZ_4K);
 	pgt_fixture(test)->on_flush = storm_flush;
 
-	kunit_info(test, "pages_seed=%u\n", seed);
 	for (i = 0; i < THREADS; i++)
 		start_owner(test, &storm.owner[i], seed + i);
 	for (i = 0; i < THREADS; i++)

@@ -10,9 +10,7 @@
 #include <linux/completion.h>
 #include <linux/gfp.h>
 #include <linux/kthread.h>
-#include <linux/module.h>
 #include <linux/prandom.h>
-#include <linux/random.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 
@@ -28,10 +26,6 @@ PGT_FORMATS_PARAM();
 #define PAGE SZ_4K
 /* Longer than anything here takes; so that a deadlock fails the case. */
 #define PATIENCE (20 * HZ)
-
-static unsigned int race_seed;
-module_param(race_seed, uint, 0444);
-MODULE_PARM_DESC(race_seed, "Seed of the racing threads' random numbers");
 
 /* --- threads -------------------------------------------------------------- */
 
@@ -770,7 +764,7 @@ static u64 check_lane(struct kunit *test, struct rider *rider)
 
 static struct rider *start_storm(struct kunit *test, unsigned int rounds)
 {
-	unsigned int seed = race_seed ?: get_random_u32(), i;
+	unsigned int seed = pgt_random_seed(test), i;
 	struct rider *riders;
 
 	riders = kunit_kcalloc(test, RACERS, sizeof(*riders), GFP_KERNEL);
@@ -778,7 +772,6 @@ static struct rider *start_storm(struct kunit *test, unsigned int rounds)
 	memset(&storm, 0, sizeof(storm));
 	init_completion(&storm.start);
 	storm.rounds = rounds;
-	kunit_info(test, "race_seed=%u\n", seed);
 	for (i = 0; i < RACERS; i++) {
 		prandom_seed_state(&riders[i].rnd, seed + i);
 		riders[i].racer.id = i;

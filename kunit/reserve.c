@@ -7,9 +7,7 @@
 #include <linux/gfp.h>
 #include <linux/irqflags.h>
 #include <linux/kthread.h>
-#include <linux/module.h>
 #include <linux/prandom.h>
-#include <linux/random.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 
@@ -433,10 +431,6 @@ static void blocks_take_little(struct kunit *test)
 	do_unmap(test, SZ_1G, SZ_1G);
 }
 
-static unsigned int reserve_seed;
-module_param(reserve_seed, uint, 0444);
-MODULE_PARM_DESC(reserve_seed, "Replay the random tests of reservations with this seed");
-
 #define PIECES 24
 
 /**
@@ -560,11 +554,10 @@ static void map_all_pieces(struct kunit *test, struct rnd_state *state)
 /* Unless a table had been there before, an empty one each time. */
 static void whatever_is_mapped_there_is_enough(struct kunit *test)
 {
-	unsigned int seed = reserve_seed ?: get_random_u32(), i;
+	unsigned int seed = pgt_random_seed(test), i;
 	struct rnd_state state;
 
 	prandom_seed_state(&state, seed);
-	kunit_info(test, "reserve_seed=%u\n", seed);
 	for (i = 0; i < 12; i++) {
 		open_strict(test, test->param_value);
 		map_all_pieces(test, &state);
