@@ -367,9 +367,22 @@ static u64 slot(struct kunit *test, unsigned int i)
 	return at(test, (i + 1) * slot_size(test));
 }
 
-static u64 few_pages(struct kunit *test)
+/*
+ * The pages that a scenario maps in a slot: few at its beginning, with the table that
+ * they need, or all that are in one table, so that it goes with them.
+ */
+static u64 pages_size(struct kunit *test, unsigned int i)
 {
-	return 16 * pgt_fixture(test)->granule;
+	u64 granule = pgt_fixture(test)->granule, size = slot_size(test);
+
+	if (i == 1 && size / granule <= 2048)
+		return size;
+	return min(16 * granule, size);
+}
+
+static u64 all_pages_size(struct kunit *test)
+{
+	return pages_size(test, 0) + pages_size(test, 1) + pages_size(test, 2);
 }
 
 static void touch(u64 iova, u64 size)
@@ -421,21 +434,17 @@ static void checked_exit(struct kunit *test)
 	pgt_test_exit(test);
 }
 
-/* Pages at the beginning of a slot, with the table that they need. */
 static void map_pages_at(struct kunit *test, unsigned int i)
 {
 	u64 granule = pgt_fixture(test)->granule;
-	u64 size = min(few_pages(test), slot_size(test));
 
-	do_map_pages(test, slot(test, i), i * SZ_64K, granule, size / granule);
+	do_map_pages(test, slot(test, i), i * SZ_64K, granule, pages_size(test, i) / granule);
 }
 
 static void unmap_pages_at(struct kunit *test, unsigned int i)
 {
-	u64 size = min(few_pages(test), slot_size(test));
-
-	do_unmap(test, slot(test, i), size);
-	expect_forgotten(test, slot(test, i), size);
+	do_unmap(test, slot(test, i), pages_size(test, i));
+	expect_forgotten(test, slot(test, i), pages_size(test, i));
 }
 
 static void map_block_at(struct kunit *test, unsigned int i)
@@ -506,14 +515,13 @@ static void flush(struct kunit *test, u64 iova, u64 size)
 
 static void flush_in_another_order(struct kunit *test, const u8 order[SLOTS])
 {
-	u64 pages = min(few_pages(test), slot_size(test));
 	unsigned int i;
 
 	for (i = 0; i < SLOTS; i++)
 		map_pages_at(test, i);
 	touch_slots(test);
 	for (i = 0; i < SLOTS; i++)
-		unmap_later(test, slot(test, order[i]), pages);
+		unmap_later(test, slot(test, order[i]), pages_size(test, order[i]));
 	for (i = 0; i < SLOTS; i++)
 		flush(test, slot(test, order[SLOTS - 1 - i]), slot_size(test));
 	for (i = 0; i < SLOTS; i++)
@@ -531,7 +539,7 @@ static void unmap_now_and_flush_later(struct kunit *test)
 
 static void unmap_what_is_there(struct kunit *test, const u8 order[SLOTS])
 {
-	u64 pages = min(few_pages(test), slot_size(test)), size = SLOTS * slot_size(test);
+	u64 pages = pages_size(test, order[0]), size = SLOTS * slot_size(test);
 
 	map_pages_at(test, order[0]);
 	map_block_at(test, order[1]);
@@ -599,7 +607,7 @@ static void blocks_are_cut(struct kunit *test)
 /* A device that prefetches sees what a map has done before it fails. */
 static void a_map_that_fails_is_forgotten(struct kunit *test)
 {
-	u64 size, granule;
+	u64 iova, size, granule;
 	struct io_pgtable_safe_map_result res;
 	unsigned int n;
 
@@ -607,26 +615,28 @@ static void a_map_that_fails_is_forgotten(struct kunit *test)
 	open_with_device(test, test->param_value, true);
 	device_prefetches(dev, true);
 	granule = pgt_fixture(test)->granule;
+	/* From the middle of one table to the middle of another */
+	iova = slot(test, 0) + 4 * granule;
 	size = 2 * slot_size(test) + granule;
 	for (n = 1; n < 1000; n++) {
 		fail_nth_allocation(n);
 		/* Memory that no block fits */
-		res = io_pgtable_safe_map(pgt_fixture(test)->pgt, slot(test, 0), granule, size,
+		res = io_pgtable_safe_map(pgt_fixture(test)->pgt, iova, granule, size,
 					  PGT_PROT, PGT_GFP_FAULTY);
 		if (!an_allocation_failed())
 			break;
 		if (!res.err) {
-			do_unmap(test, slot(test, 0), size);
+			do_unmap(test, iova, size);
 			continue;
 		}
 		check_map_result(test, res, 0, -ENOMEM);
-		expect_forgotten(test, slot(test, 0), size);
+		expect_forgotten(test, iova, size);
 	}
 	KUNIT_EXPECT_GT_MSG(test, n, 1, "no allocation failed");
 	check_map_result(test, res, size, 0);
 	device_prefetches(dev, false);
-	do_unmap(test, slot(test, 0), size);
-	expect_forgotten(test, slot(test, 0), size);
+	do_unmap(test, iova, size);
+	expect_forgotten(test, iova, size);
 }
 
 static struct kunit_case checked_cases[] = {
@@ -650,19 +660,18 @@ static struct kunit_suite checked_suite = {
 /* As panthor does. */
 static void a_driver_locks_the_region(struct kunit *test)
 {
-	u64 first, last, pages;
 	unsigned int n, i;
+	u64 first, last;
 
 	open_with_device(test, test->param_value, false);
 	first = slot(test, 0);
 	last = slot(test, SLOTS) - 1;
-	pages = min(few_pages(test), slot_size(test));
 	for (n = 0; n < ARRAY_SIZE(orders); n++) {
 		for (i = 0; i < SLOTS; i++)
 			map_pages_at(test, orders[n][i]);
 		touch_slots(test);
 		device_lock_region(dev, first, last);
-		do_unmap_present(test, first, last - first + 1, SLOTS * pages);
+		do_unmap_present(test, first, last - first + 1, all_pages_size(test));
 		for (i = 0; i < SLOTS; i++)
 			map_block_at(test, orders[n][i]);
 		device_unlock_region(dev);
@@ -693,7 +702,7 @@ static void a_driver_invalidates_before_it_flushes(struct kunit *test)
 		touch_slots(test);
 		for (i = 0; i < SLOTS; i++)
 			unmap_later(test, slot(test, orders[n][i]),
-				    min(few_pages(test), slot_size(test)));
+				    pages_size(test, orders[n][i]));
 		device_invalidate(dev, first, last);
 		flush(test, first, last - first + 1);
 	}
