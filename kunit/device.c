@@ -482,11 +482,13 @@ void device_unlock_region(struct device_model *dev)
 }
 
 /**
- * device_prefetches() - Have the device touch again at once what it has to forget.
+ * device_prefetches() - Have the device walk whenever it may.
  * @dev: The device.
  * @prefetches: Whether it does.
  *
- * So an invalidation that comes before the entries are gone is of no use.
+ * That is: at once what it was told to forget, so that an invalidation is of no use
+ * before the entries are gone; and all there is, when a table is asked for in the
+ * middle of a map.
  *
  * Context: Any. Until it is told otherwise, only one thread may use the table.
  */
@@ -503,10 +505,11 @@ void *device_alloc_pages(void *cookie, size_t size, gfp_t gfp)
 	struct device_model *dev = cookie;
 	unsigned long flags;
 
-	if (!pages)
-		return NULL;
 	spin_lock_irqsave(&dev->lock, flags);
-	dev->pages += size;
+	if (dev->prefetching)
+		walk(dev, 0, U64_MAX);
+	if (pages)
+		dev->pages += size;
 	spin_unlock_irqrestore(&dev->lock, flags);
 	return pages;
 }
