@@ -3,6 +3,7 @@
  * The fixture and the verbs of the suites.
  */
 #include <linux/gfp.h>
+#include <linux/module.h>
 #include <linux/platform_device.h>
 #include <linux/scatterlist.h>
 #include <linux/sched.h>
@@ -743,6 +744,29 @@ bool an_allocation_failed(void)
 	return false;
 }
 #endif
+
+/* --- known faults --------------------------------------------------------- */
+
+/* To mend one: delete it here, and from Documentation/faults.rst */
+static const char * const known_faults[] = {
+	"F1", "F1b", "F3", "F4", "F6", "F7", "F10", "F11", "F12",
+};
+
+static bool run_known_faults;
+module_param(run_known_faults, bool, 0444);
+MODULE_PARM_DESC(run_known_faults, "Run the cases of faults that are not mended, too");
+
+void skip_known_fault(struct kunit *test, const char *fault)
+{
+	unsigned int i;
+
+	if (run_known_faults)
+		return;
+	for (i = 0; i < ARRAY_SIZE(known_faults); i++)
+		if (!strcmp(known_faults[i], fault))
+			kunit_skip(test, "known fault %s, see Documentation/faults.rst",
+				   fault);
+}
 
 /* --- snapshots ------------------------------------------------------------ */
 
