@@ -424,6 +424,7 @@ static __always_inline void end_tables(struct io_pgtable_safe *pgt,
 				invalidated && !READ_ONCE(pgt->broken));
 }
 
+/* Once it is sure that something is unmapped: what is refused changes nothing */
 static __always_inline void begin_unmap(struct io_pgtable_safe *pgt, u32 flags)
 {
 	/* There will be a flush, so it is worth while to wait for it */
@@ -1835,6 +1836,7 @@ unmap_slow(struct io_pgtable_safe *pgt, u64 iova, u64 size, unsigned int shift,
 				 irq);
 	if (err)
 		return unmap_result(0, err);
+	begin_unmap(pgt, flags);
 	unmapped = backend_unmap(pgt, iova, size, 0);
 	return end_unmap(pgt, &claim, iova, size, unmapped, shift, flags);
 }
@@ -1873,7 +1875,6 @@ unmap_range(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
 	unsigned long irq;
 	size_t n;
 
-	begin_unmap(pgt, flags);
 	if (unlikely(!all_one_size(iova, size, shift)))
 		return unmap_mixed(pgt, iova, size, flags);
 	spin_lock_irqsave(&l->lock, irq);
@@ -1882,6 +1883,7 @@ unmap_range(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
 		return unmap_slow(pgt, iova, size, shift, flags, irq);
 	spin_unlock_irqrestore(&l->lock, irq);
 
+	begin_unmap(pgt, flags);
 	n = backend_unmap_once(pgt, iova, size, shift);
 	if (unlikely(n != size))
 		return unmap_rest(pgt, op, iova, size, shift, n, flags);

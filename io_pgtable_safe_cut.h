@@ -440,8 +440,10 @@ cut_range(struct io_pgtable_safe *pgt, u64 iova, u64 size, gfp_t gfp, u32 flags)
 	err = cut_prepare(&cut);
 	if (!err)
 		err = cut_leaves(&cut);
-	if (!err)
+	if (!err) {
+		begin_unmap(pgt, flags);
 		middle = cut_middle(&cut, flags);
+	}
 	cut_end(&cut, middle);
 	return unmap_result(cut_unmapped(&cut, middle), err ?: check_table(pgt));
 }
