@@ -755,6 +755,38 @@ static void all_of_a_leaf_must_be_reserved_for(struct kunit *test)
 	io_pgtable_safe_unreserve(r);
 }
 
+/* Each cut of a large block takes tables for what is left of it, until there are none. */
+static void a_cut_that_finds_too_little_changes_nothing(struct kunit *test)
+{
+	struct io_pgtable_safe_unmap_result res = {};
+	struct io_pgtable_safe_reserve *r;
+	unsigned int n;
+	u64 left;
+
+	open_strict(test, &pgt_formats[PGT_LPAE_4K]);
+	do_map(test, SZ_1G, SZ_1G, SZ_1G);
+	r = reserve_and_attach(test, SZ_1G, SZ_1G);
+	for (n = 0; n < 600; n++) {
+		res = io_pgtable_safe_cut(pgt_fixture(test)->pgt, SZ_1G + SZ_4M, SZ_4K,
+					  IO_PGTABLE_SAFE_RESERVED, 0);
+		if (res.err)
+			break;
+		do_unmap_present(test, SZ_1G, SZ_1G, SZ_1G - SZ_4K);
+		do_map(test, SZ_1G, SZ_1G, SZ_1G);
+	}
+	check_unmap_result(test, res, 0, -ENOMEM);
+	KUNIT_EXPECT_GT(test, n, 0U);
+	/* Nor is anything lost by trying again */
+	left = io_pgtable_safe_reserve_left(r);
+	for (n = 0; n < 3; n++)
+		cut_fails(test, SZ_1G + SZ_4M, SZ_4K, IO_PGTABLE_SAFE_RESERVED, -ENOMEM);
+	check_leaf(test, SZ_1G, SZ_1G);
+	KUNIT_EXPECT_LE(test, io_pgtable_safe_reserve_left(r), left);
+	KUNIT_EXPECT_EQ(test, atomic_read(&strict.calls), 0);
+	io_pgtable_safe_unreserve(r);
+	do_unmap(test, SZ_1G, SZ_1G);
+}
+
 /* A refusal costs nothing; what is used up is used up. */
 static void an_empty_reservation_says_so(struct kunit *test)
 {
@@ -953,6 +985,7 @@ static struct kunit_case use_cases[] = {
 	KUNIT_CASE(cuts_take_from_it),
 	KUNIT_CASE(cuts_of_the_largest_blocks_take_from_it),
 	KUNIT_CASE(all_of_a_leaf_must_be_reserved_for),
+	KUNIT_CASE(a_cut_that_finds_too_little_changes_nothing),
 	KUNIT_CASE(an_empty_reservation_says_so),
 #endif
 	{}
