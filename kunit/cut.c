@@ -498,6 +498,30 @@ static void cut_without_flush_invalidates_cut_blocks_only(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fix->flush_log[0].size, size);
 }
 
+/* Large pages and supersections of v7s are runs of 16 descriptors */
+static u64 entry_size(struct kunit *test, u64 leaf)
+{
+	if (pgt_fixture(test)->format->fmt != ARM_V7S)
+		return leaf;
+	return leaf == SZ_64K ? SZ_4K : leaf == SZ_16M ? SZ_1M : leaf;
+}
+
+static void cut_invalidates_a_run_as_its_entries(struct kunit *test)
+{
+	struct pgt_flush *flush = &pgt_fixture(test)->flush_log[0];
+	struct block block;
+	unsigned int n;
+
+	for (n = 1; map_nth_block(test, n, &block); n++) {
+		pgt_forget_flushes(test);
+		do_cut(test, block.iova + block.size / 2, block.smaller);
+		KUNIT_EXPECT_EQ(test, flush->kind, PGT_FLUSH_WALK);
+		KUNIT_EXPECT_EQ(test, flush->size, block.size);
+		KUNIT_EXPECT_EQ(test, flush->granule, entry_size(test, block.size));
+		do_unmap_present(test, block.iova, block.size, block.size - block.smaller);
+	}
+}
+
 /* A leaf at an end that the range covers whole goes with the middle */
 static void cut_that_begins_with_a_whole_leaf_cuts_the_last(struct kunit *test)
 {
@@ -1009,6 +1033,7 @@ static struct kunit_case cut_cases[] = {
 	FORMAT_CASE(cut_that_cuts_nothing_is_an_unmap),
 	FORMAT_CASE(cut_invalidates_each_block_and_the_middle),
 	FORMAT_CASE(cut_without_flush_invalidates_cut_blocks_only),
+	FORMAT_CASE(cut_invalidates_a_run_as_its_entries),
 	FORMAT_CASE(cut_that_begins_with_a_whole_leaf_cuts_the_last),
 	FORMAT_CASE(failing_allocations_in_cut),
 	FORMAT_CASE(failing_page_table_pages_in_cut),
