@@ -424,6 +424,7 @@ static __always_inline void end_tables(struct io_pgtable_safe *pgt,
 				invalidated && !READ_ONCE(pgt->broken));
 }
 
+/* Once it is sure that something is unmapped: what is refused changes nothing */
 static __always_inline void begin_unmap(struct io_pgtable_safe *pgt, u32 flags)
 {
 	/* There will be a flush, so it is worth while to wait for it */
@@ -1584,14 +1585,19 @@ static int find_part(struct sg_part *part, const struct sg_table *sgt, u64 offse
 	return -EINVAL;
 }
 
-/* Does the table go on to the end of the part? */
-static bool is_long_enough(const struct sg_part *part)
+/*
+ * Does the table go on to the end of the part, with a page in each entry if its address
+ * is wanted? A dma-buf may come with DMA addresses only.
+ */
+static bool is_complete(const struct sg_part *part)
 {
 	u64 len, left = part->size, skip = part->skip;
 	unsigned int nents = part->nents;
 	struct scatterlist *sg = part->sg;
 
 	for (; nents; nents--, sg = next_sg(sg)) {
+		if (!part->dma && !sg_page(sg))
+			return false;
 		len = sg_len(sg, part->dma) - skip;
 		if (len >= left)
 			return true;
@@ -1634,7 +1640,7 @@ static int check_pieces(struct sg_part part, const struct io_pgtable_safe *pgt)
 	u64 paddr, size;
 	int err = 0;
 
-	if (!is_long_enough(&part))
+	if (!is_complete(&part))
 		return -EINVAL;
 	while (!err && next_piece(&part, part.dma, &paddr, &size)) {
 		if (size & (pgt->granule - 1))
@@ -1657,7 +1663,7 @@ static __always_inline bool entries_are_good(const struct sg_part *part, bool dm
 		len = sg_len(sg, dma) - skip;
 		last = addr + len - 1;
 		skip = 0;
-		low |= addr | len | (last < addr);
+		low |= addr | len | (last < addr) | (!dma && !sg_page(sg));
 		high |= addr | last;
 		done += len;
 		sg = next_sg(sg);
@@ -1718,7 +1724,7 @@ static noinline int map_segments(const struct sg_part *part, struct map_op *op, 
  * @pgt: The page table.
  * @iova: Where to map; aligned to the granule.
  * @sgt: The scatter-gather table.
- * @which: Which of its addresses.
+ * @which: Which of its addresses. For %IO_PGTABLE_SAFE_SG_CPU each entry has a page.
  * @offset: Where in the table to begin, in bytes.
  * @size: Bytes to map; a multiple of the granule.
  * @prot: As for io_pgtable_safe_try_map_pages().
@@ -1731,7 +1737,8 @@ static noinline int map_segments(const struct sg_part *part, struct map_op *op, 
  *
  * Context: Any; sleeps if @gfp allows it.
  * Return: {@size, 0} or {0, error}, as io_pgtable_safe_map_pages(); -EINVAL
- * also for an unknown @which and for a table shorter than @offset + @size.
+ * also for an unknown @which, for a table shorter than @offset + @size and for an
+ * entry without the page that @which asks for.
  */
 struct io_pgtable_safe_map_result
 io_pgtable_safe_map_sgtable(struct io_pgtable_safe *pgt, u64 iova,
@@ -1835,6 +1842,7 @@ unmap_slow(struct io_pgtable_safe *pgt, u64 iova, u64 size, unsigned int shift,
 				 irq);
 	if (err)
 		return unmap_result(0, err);
+	begin_unmap(pgt, flags);
 	unmapped = backend_unmap(pgt, iova, size, 0);
 	return end_unmap(pgt, &claim, iova, size, unmapped, shift, flags);
 }
@@ -1873,7 +1881,6 @@ unmap_range(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
 	unsigned long irq;
 	size_t n;
 
-	begin_unmap(pgt, flags);
 	if (unlikely(!all_one_size(iova, size, shift)))
 		return unmap_mixed(pgt, iova, size, flags);
 	spin_lock_irqsave(&l->lock, irq);
@@ -1882,6 +1889,7 @@ unmap_range(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
 		return unmap_slow(pgt, iova, size, shift, flags, irq);
 	spin_unlock_irqrestore(&l->lock, irq);
 
+	begin_unmap(pgt, flags);
 	n = backend_unmap_once(pgt, iova, size, shift);
 	if (unlikely(n != size))
 		return unmap_rest(pgt, op, iova, size, shift, n, flags);

@@ -77,8 +77,9 @@ struct sg_table;
  *               IOMMU_WRITE alone where the format would make it readable too;
  *               @gfp has __GFP_COMP or picks a memory zone, or is
  *               %IO_PGTABLE_SAFE_RESERVED and no reservation is attached; an
- *               unknown flag; a scatter-gather table shorter than asked for; a
- *               bad configuration.
+ *               unknown flag; a scatter-gather table shorter than asked for, or
+ *               without the pages whose addresses are asked for; a bad
+ *               configuration.
  * -ERANGE       The first or last byte is outside the address space (ias bits,
  *               or the upper half with IO_PGTABLE_QUIRK_ARM_TTBR1) or outside
  *               the physical address space (oas bits), or, with

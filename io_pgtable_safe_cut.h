@@ -306,13 +306,21 @@ static int cut_put_back(struct cut *cut, struct cut_leaf *leaf)
 	return 0;
 }
 
+/* What a leaf is invalidated as: if it is a run of entries, a TLB may hold each alone */
+static u64 cut_leaf_granule(const struct cut *cut, const struct cut_leaf *leaf)
+{
+	const struct ledger *l = &cut->pgt->ledger;
+
+	return BIT_ULL(l->level[ledger_level_of_leaf(l, &leaf->span)].shift);
+}
+
 static int cut_one_leaf(struct cut *cut, struct cut_leaf *leaf)
 {
 	u64 size = cut_leaf_size(leaf), done;
 	int err;
 
 	/* Invalidated in any case: nothing may be mapped in its place before */
-	done = cut_unmap(cut, leaf->span.first, size, size);
+	done = cut_unmap(cut, leaf->span.first, size, cut_leaf_granule(cut, leaf));
 	if (check_table(cut->pgt))
 		return done ? cut_lost(cut, leaf) : -EIO;
 	err = cut_map_rest(cut, leaf, &leaf->rest[0]);
@@ -440,8 +448,10 @@ cut_range(struct io_pgtable_safe *pgt, u64 iova, u64 size, gfp_t gfp, u32 flags)
 	err = cut_prepare(&cut);
 	if (!err)
 		err = cut_leaves(&cut);
-	if (!err)
+	if (!err) {
+		begin_unmap(pgt, flags);
 		middle = cut_middle(&cut, flags);
+	}
 	cut_end(&cut, middle);
 	return unmap_result(cut_unmapped(&cut, middle), err ?: check_table(pgt));
 }

@@ -60,6 +60,13 @@ static const struct bad_cfg bad_cfgs[] = {
 	{ "dart, any quirk", APPLE_DART,
 	  CFG(SZ_4K, 32, 36, .quirks = IO_PGTABLE_QUIRK_ARM_NS),
 	  .err = -EOPNOTSUPP, .raw_takes_it = true },
+	/* concatenated tables at the top of stage 2, of which there are at most 16 */
+	{ "lpae s2, 44 input bits for 40", ARM_64_LPAE_S2,
+	  CFG(SIZES_4K, 44, 40), .err = -EINVAL, .raw_takes_it = true },
+	{ "lpae s2, 44 input bits for 42", ARM_64_LPAE_S2,
+	  CFG(SIZES_4K, 44, 42), .err = -EINVAL, .raw_takes_it = true },
+	{ "lpae s2, 16K, 41 input bits for 40", ARM_64_LPAE_S2,
+	  CFG(SZ_16K | SZ_32M, 41, 40), .err = -EINVAL, .raw_takes_it = true },
 	/* address spaces */
 	{ "lpae s1, no input bits", ARM_64_LPAE_S1,
 	  CFG(SIZES_4K, 0, 48), .err = -EINVAL, .raw_takes_it = true },
@@ -105,6 +112,8 @@ static const struct bad_cfg bad_cfgs[] = {
 	  CFG(SZ_4K, 32, 40), .err = -EINVAL },
 	{ "dart, more input than output bits", APPLE_DART,
 	  CFG(SZ_16K, 37, 36), .err = -EINVAL },
+	{ "second dart, 43 input bits", APPLE_DART2,
+	  CFG(SZ_16K, 43, 42), .err = -EINVAL },
 	{ "dart, no input bits", APPLE_DART,
 	  CFG(SZ_4K, 0, 36), .err = -EINVAL, .raw_takes_it = true },
 	/* a PTE that has no room for the physical addresses it is asked to hold */
@@ -635,6 +644,171 @@ static void address_space_of_64_bits(struct kunit *test)
 	check_hole(test, iova, SZ_4K);
 }
 
+/* Where the first byte minus one is the last one */
+static void no_bytes_in_an_address_space_of_64_bits(struct kunit *test)
+{
+	struct mock_format *mock = open_mock(test, &(struct mock_config){
+		.fmt = ARM_MALI_LPAE, .pgsizes = SZ_4K | SZ_2M, .ias = 64, .oas = 64,
+	});
+	struct io_pgtable_safe *pgt = pgt_fixture(test)->pgt;
+	static const u64 iovas[] = { 0, SZ_2M, -(u64)SZ_4K };
+	struct io_pgtable_safe_span span;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(iovas); i++) {
+		do_map_fails(test, iovas[i], 0, 0, -EINVAL);
+		do_map_pages_fails(test, iovas[i], 0, SZ_4K, 0, -EINVAL);
+		do_unmap_fails(test, iovas[i], 0, -EINVAL);
+		do_unmap_pages_fails(test, iovas[i], SZ_4K, 0, -EINVAL);
+		do_cut_fails(test, iovas[i], 0, -EINVAL);
+		check_unmap_result(test, io_pgtable_safe_unmap_present(pgt, iovas[i], 0, 0),
+				   0, -EINVAL);
+		check_map_result(test, io_pgtable_safe_map_repeat(pgt, iovas[i], 0, SZ_4K, 0,
+								  PGT_PROT, GFP_KERNEL),
+				 0, -EINVAL);
+		KUNIT_EXPECT_EQ(test, io_pgtable_safe_flush(pgt, iovas[i], 0), -EINVAL);
+		KUNIT_EXPECT_EQ(test, io_pgtable_safe_leaf_span(pgt, iovas[i], 0, &span),
+				-EINVAL);
+	}
+	KUNIT_EXPECT_EQ(test, mock->nr_calls, 0U);
+}
+
+/* --- concatenated tables ---------------------------------------------------- */
+
+/**
+ * struct s2_space - Address spaces of a stage 2 table that are legal.
+ * @sizes: Page sizes.
+ * @ias: Bits of an iova.
+ * @oas: Bits of a physical address.
+ */
+struct s2_space {
+	unsigned long sizes;
+	unsigned int ias;
+	unsigned int oas;
+};
+
+static const struct s2_space s2_spaces[] = {
+	{ SIZES_4K, 39, 40 }, { SIZES_4K, 40, 40 }, { SIZES_4K, 43, 40 },
+	{ SIZES_4K, 40, 42 }, { SIZES_4K, 42, 42 }, { SIZES_4K, 43, 42 },
+	{ SIZES_4K, 43, 44 }, { SIZES_4K, 44, 44 }, { SIZES_4K, 48, 44 },
+	{ SIZES_4K, 44, 48 }, { SIZES_4K, 48, 48 },
+	{ SZ_16K | SZ_32M, 36, 40 }, { SZ_16K | SZ_32M, 37, 40 },
+	{ SZ_16K | SZ_32M, 40, 40 }, { SZ_16K | SZ_32M, 41, 42 },
+	{ SZ_16K | SZ_32M, 47, 44 }, { SZ_16K | SZ_32M, 48, 42 },
+	{ SZ_16K | SZ_32M, 47, 48 }, { SZ_16K | SZ_32M, 48, 48 },
+	{ SZ_64K | SZ_512M, 42, 40 }, { SZ_64K | SZ_512M, 48, 48 },
+};
+
+static void s2_space_desc(const struct s2_space *space, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%luK, %u bits for %u",
+		 (space->sizes & -space->sizes) / SZ_1K, space->ias, space->oas);
+}
+
+KUNIT_ARRAY_PARAM(s2_spaces, s2_spaces, s2_space_desc);
+
+static void open_s2_space(struct kunit *test)
+{
+	const struct s2_space *space = test->param_value;
+	struct io_pgtable_cfg cfg;
+
+	pgt_make_cfg(test, &pgt_formats[PGT_LPAE64_S2], &cfg);
+	cfg.pgsize_bitmap = space->sizes;
+	cfg.ias = space->ias;
+	cfg.oas = space->oas;
+	open_cfg(test, ARM_64_LPAE_S2, &cfg);
+}
+
+static void s2_spaces_can_be_mapped_to_both_ends(struct kunit *test)
+{
+	struct pgt_test *fix = pgt_fixture(test);
+	u64 block, granule;
+
+	open_s2_space(test);
+	KUNIT_EXPECT_EQ(test, fix->cfg->ias, ((struct s2_space *)test->param_value)->ias);
+	granule = fix->granule;
+	block = block_size(test);
+	do_map(test, 0, some_paddr(test, granule), granule);
+	do_map(test, fix->last - granule + 1, granule, granule);
+	do_map(test, fix->last / 2 + 1, 0, block);
+	check_range(test, 0, some_paddr(test, granule), granule);
+	check_range(test, fix->last - granule + 1, granule, granule);
+	check_leaf(test, fix->last / 2 + 1, block);
+	do_map_fails(test, fix->last + 1, 0, granule, -ERANGE);
+	do_unmap_present(test, 0, fix->last + 1, block + 2 * granule);
+}
+
+/* As many tables are reserved as a map takes: fewer levels where tables are concatenated */
+static void s2_spaces_reserve_what_a_map_takes(struct kunit *test)
+{
+	struct pgt_test *fix = pgt_fixture(test);
+	struct io_pgtable_safe_reserve *r;
+	int reserved, taken;
+	u64 iova;
+
+	open_s2_space(test);
+	iova = fix->last - fix->granule + 1;
+	reserved = atomic_read(&fix->page_allocs);
+	r = io_pgtable_safe_reserve(fix->pgt, iova, fix->granule, GFP_KERNEL);
+	if (PTR_ERR_OR_ZERO(r) == -EOPNOTSUPP)
+		kunit_skip(test, "this kernel's formats take no reservations");
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, r);
+	reserved = atomic_read(&fix->page_allocs) - reserved;
+	io_pgtable_safe_unreserve(r);
+	taken = atomic_read(&fix->page_allocs);
+	do_map(test, iova, 0, fix->granule);
+	taken = atomic_read(&fix->page_allocs) - taken;
+	KUNIT_EXPECT_EQ(test, reserved, taken);
+	do_unmap(test, iova, fix->granule);
+}
+
+/* --- DART ------------------------------------------------------------------- */
+
+/* How many bits there are depends on the kernel: two levels of tables, or three */
+static void dart_takes_what_it_has_levels_for(struct kunit *test, enum pgt_format_id id,
+					      unsigned long pgsize, unsigned int ias,
+					      bool always)
+{
+	struct pgt_test *fix = pgt_fixture(test);
+	struct io_pgtable_safe *pgt;
+	struct io_pgtable_cfg cfg;
+
+	if (!pgt_format_built(APPLE_DART))
+		kunit_skip(test, "this kernel is built without DART");
+	pgt_make_cfg(test, &pgt_formats[id], &cfg);
+	cfg.pgsize_bitmap = pgsize;
+	cfg.ias = ias;
+	pgt = io_pgtable_safe_alloc(pgt_formats[id].fmt, &cfg, fix);
+	if (IS_ERR(pgt) && !always) {
+		KUNIT_EXPECT_EQ_MSG(test, PTR_ERR(pgt), -EINVAL, "%u bits", ias);
+		return;
+	}
+	pgt_adopt(test, pgt);
+	KUNIT_EXPECT_EQ(test, fix->cfg->ias, ias);
+	do_map(test, 0, pgsize, pgsize);
+	do_map(test, fix->last - pgsize + 1, 0, pgsize);
+	check_range(test, fix->last - pgsize + 1, 0, pgsize);
+	do_unmap_present(test, 0, fix->last + 1, 2 * pgsize);
+	close_table(test);
+}
+
+static void dart_may_have_as_many_input_as_output_bits(struct kunit *test)
+{
+	dart_takes_what_it_has_levels_for(test, PGT_DART, SZ_16K, 36, true);
+	dart_takes_what_it_has_levels_for(test, PGT_DART, SZ_4K, 36, false);
+	dart_takes_what_it_has_levels_for(test, PGT_DART2, SZ_16K, 42, false);
+}
+
+static void dart_with_too_many_bits_says_so(struct kunit *test)
+{
+	unsigned int ias;
+
+	for (ias = 30; ias <= 36; ias++)
+		dart_takes_what_it_has_levels_for(test, PGT_DART, SZ_4K, ias, ias <= 32);
+	for (ias = 36; ias <= 42; ias++)
+		dart_takes_what_it_has_levels_for(test, PGT_DART2, SZ_16K, ias, ias <= 38);
+}
+
 static void table_without_flush_callbacks(struct kunit *test)
 {
 	struct io_pgtable_cfg cfg;
@@ -663,6 +837,11 @@ static struct kunit_case granted_cases[] = {
 	KUNIT_CASE(address_space_of_two_pages_for_mali),
 	KUNIT_CASE(address_space_of_one_section),
 	KUNIT_CASE(address_space_of_64_bits),
+	KUNIT_CASE(no_bytes_in_an_address_space_of_64_bits),
+	KUNIT_CASE_PARAM(s2_spaces_can_be_mapped_to_both_ends, s2_spaces_gen_params),
+	KUNIT_CASE_PARAM(s2_spaces_reserve_what_a_map_takes, s2_spaces_gen_params),
+	KUNIT_CASE(dart_may_have_as_many_input_as_output_bits),
+	KUNIT_CASE(dart_with_too_many_bits_says_so),
 	KUNIT_CASE(table_without_flush_callbacks),
 	{}
 };

@@ -351,6 +351,28 @@ static void protection_of_what_was_not_mapped_is_forgotten(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mock_prot(mock, SZ_1G + 2 * SZ_2M + PAGE), prots[0]);
 }
 
+/* What was noted of a rest that was not to be must not outlive the block either */
+static void protection_of_a_cut_that_failed_is_forgotten(struct kunit *test)
+{
+	struct mock_format *mock = open_mock(test, NULL);
+	u64 iova = SZ_1G, hole = iova + SZ_4M;
+
+	map_block(test, 0, 0, SZ_2M, prots[0]);
+	map_block(test, iova, iova, SZ_1G, prots[1]);
+	mock_next_map(mock, 0, -ENOMEM);
+	do_cut_fails(test, iova + SZ_512M, PAGE, -ENOMEM);
+	check_leaf(test, iova, SZ_1G);
+	do_cut(test, hole, SZ_2M);
+	map_block(test, hole, 0, SZ_2M, prots[0]);
+	do_cut(test, hole + SZ_1M, PAGE);
+	KUNIT_EXPECT_EQ(test, mock_prot(mock, hole), prots[0]);
+	KUNIT_EXPECT_EQ(test, mock_prot(mock, hole + SZ_1M + PAGE), prots[0]);
+	KUNIT_EXPECT_EQ(test, mock_prot(mock, hole - SZ_2M), prots[1]);
+	/* The block before it is one of the rest */
+	do_cut(test, hole - SZ_1M, PAGE);
+	KUNIT_EXPECT_EQ(test, mock_prot(mock, hole - SZ_2M), prots[1]);
+}
+
 /* The slab of the xarray has a constructor, and would complain */
 static void gfp_may_ask_for_zeroes(struct kunit *test)
 {
@@ -474,6 +496,48 @@ static void cut_without_flush_invalidates_cut_blocks_only(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, atomic_read(&fix->flushes), 1);
 	KUNIT_EXPECT_EQ(test, fix->flush_log[0].iova, iova);
 	KUNIT_EXPECT_EQ(test, fix->flush_log[0].size, size);
+}
+
+/* Large pages and supersections of v7s are runs of 16 descriptors */
+static u64 entry_size(struct kunit *test, u64 leaf)
+{
+	if (pgt_fixture(test)->format->fmt != ARM_V7S)
+		return leaf;
+	return leaf == SZ_64K ? SZ_4K : leaf == SZ_16M ? SZ_1M : leaf;
+}
+
+static void cut_invalidates_a_run_as_its_entries(struct kunit *test)
+{
+	struct pgt_flush *flush = &pgt_fixture(test)->flush_log[0];
+	struct block block;
+	unsigned int n;
+
+	for (n = 1; map_nth_block(test, n, &block); n++) {
+		pgt_forget_flushes(test);
+		do_cut(test, block.iova + block.size / 2, block.smaller);
+		KUNIT_EXPECT_EQ(test, flush->kind, PGT_FLUSH_WALK);
+		KUNIT_EXPECT_EQ(test, flush->size, block.size);
+		KUNIT_EXPECT_EQ(test, flush->granule, entry_size(test, block.size));
+		do_unmap_present(test, block.iova, block.size, block.size - block.smaller);
+	}
+}
+
+/* A leaf at an end that the range covers whole goes with the middle */
+static void cut_that_begins_with_a_whole_leaf_cuts_the_last(struct kunit *test)
+{
+	u64 granule = pgt_fixture(test)->granule, size = block_size(test);
+	u64 iova = at(test, 8 * size);
+	struct pgt_test *fix = pgt_fixture(test);
+
+	do_map_pages(test, iova, 0, size, 2);
+	pgt_forget_flushes(test);
+	check_unmap_result(test, cut(test, iova, size + granule, GFP_KERNEL,
+				     IO_PGTABLE_SAFE_NO_FLUSH), size + granule, 0);
+	KUNIT_ASSERT_EQ(test, atomic_read(&fix->flushes), 1);
+	KUNIT_EXPECT_EQ(test, fix->flush_log[0].iova, iova + size);
+	KUNIT_EXPECT_EQ(test, fix->flush_log[0].size, size);
+	check_hole(test, iova, size + granule);
+	check_range(test, iova + size + granule, size + granule, size - granule);
 }
 
 /*
@@ -672,6 +736,17 @@ static void block_that_cannot_be_put_back_breaks_the_table(struct kunit *test)
 	check_broken(test);
 }
 
+/* A backend that broke its contract gets no further call, for the cleanup neither */
+static void check_calls(struct kunit *test, unsigned int maps, unsigned int unmaps)
+{
+	struct mock_format *mock = pgt_fixture(test)->mock;
+
+	KUNIT_EXPECT_EQ_MSG(test, mock_count_calls(mock, MOCK_MAP), maps, "from %pS",
+			    (void *)_RET_IP_);
+	KUNIT_EXPECT_EQ_MSG(test, mock_count_calls(mock, MOCK_UNMAP), unmaps, "from %pS",
+			    (void *)_RET_IP_);
+}
+
 static void rest_that_cannot_be_unmapped_breaks_the_table(struct kunit *test)
 {
 	struct mock_format *mock = open_mock(test, NULL);
@@ -681,6 +756,7 @@ static void rest_that_cannot_be_unmapped_breaks_the_table(struct kunit *test)
 	mock_next_unmap(mock, SZ_2M);
 	mock_next_unmap(mock, 0);
 	check_unmap_result(test, cut(test, SZ_1M, PAGE, GFP_KERNEL, 0), PAGE, -EIO);
+	check_calls(test, 2, 2);
 	check_broken(test);
 }
 
@@ -693,6 +769,7 @@ static void block_that_cannot_be_unmapped_breaks_the_table(struct kunit *test)
 	check_unmap_result(test, cut(test, SZ_1M, PAGE, GFP_KERNEL, 0), 0, -EIO);
 	KUNIT_EXPECT_EQ(test, mock_mapped(mock), (u64)SZ_2M);
 	check_mapped(test, SZ_2M);
+	check_calls(test, 1, 1);
 	check_broken(test);
 }
 
@@ -703,6 +780,7 @@ static void lie_about_the_rest_breaks_the_table(struct kunit *test)
 	do_map(test, 0, 0, SZ_2M);
 	mock_next_map(mock, SZ_2M, 0);
 	check_unmap_result(test, cut(test, SZ_1M, PAGE, GFP_KERNEL, 0), PAGE, -EIO);
+	check_calls(test, 2, 1);
 	check_broken(test);
 }
 
@@ -716,6 +794,7 @@ static void wrong_address_breaks_the_table(struct kunit *test, phys_addr_t wrong
 	check_unmap_result(test, cut(test, SZ_2M - PAGE, 2 * PAGE, GFP_KERNEL, 0), 0, -EIO);
 	KUNIT_EXPECT_EQ(test, mock_mapped(mock), 2ULL * SZ_2M);
 	check_mapped(test, 2 * SZ_2M);
+	check_calls(test, 1, 0);
 	check_broken(test);
 }
 
@@ -732,6 +811,35 @@ static void block_at_no_address_of_a_block_breaks_the_table(struct kunit *test)
 static void block_outside_of_memory_breaks_the_table(struct kunit *test)
 {
 	wrong_address_breaks_the_table(test, BIT_ULL(48));
+}
+
+/* In the second block: the first is not put back */
+static void lie_about_the_second_rest_breaks_the_table(struct kunit *test)
+{
+	struct mock_format *mock = open_mock(test, NULL);
+
+	do_map(test, 0, 0, 2 * SZ_2M);
+	mock_next_map(mock, SZ_2M - PAGE, 0);
+	mock_next_map(mock, SZ_2M, 0);
+	check_unmap_result(test, cut(test, SZ_2M - PAGE, 2 * PAGE, GFP_KERNEL, 0), 2 * PAGE,
+			   -EIO);
+	check_calls(test, 3, 2);
+	check_mapped(test, SZ_2M - PAGE);
+	check_broken(test);
+}
+
+static void second_block_that_cannot_be_unmapped_leaves_the_first_cut(struct kunit *test)
+{
+	struct mock_format *mock = open_mock(test, NULL);
+
+	do_map(test, 0, 0, 2 * SZ_2M);
+	mock_next_unmap(mock, SZ_2M);
+	mock_next_unmap(mock, 0);
+	check_unmap_result(test, cut(test, SZ_2M - PAGE, 2 * PAGE, GFP_KERNEL, 0), PAGE,
+			   -EIO);
+	check_calls(test, 2, 2);
+	check_mapped(test, 2 * SZ_2M - PAGE);
+	check_broken(test);
 }
 
 static void second_block_lost_leaves_the_first_cut(struct kunit *test)
@@ -760,6 +868,7 @@ static void middle_that_cannot_be_unmapped_breaks_the_table(struct kunit *test)
 			   -EIO);
 	KUNIT_EXPECT_EQ(test, mock_mapped(mock), 2ULL * SZ_2M + SZ_2M - PAGE);
 	check_mapped(test, 3 * SZ_2M - PAGE);
+	check_calls(test, 2, 2);
 	check_broken(test);
 }
 
@@ -924,6 +1033,8 @@ static struct kunit_case cut_cases[] = {
 	FORMAT_CASE(cut_that_cuts_nothing_is_an_unmap),
 	FORMAT_CASE(cut_invalidates_each_block_and_the_middle),
 	FORMAT_CASE(cut_without_flush_invalidates_cut_blocks_only),
+	FORMAT_CASE(cut_invalidates_a_run_as_its_entries),
+	FORMAT_CASE(cut_that_begins_with_a_whole_leaf_cuts_the_last),
 	FORMAT_CASE(failing_allocations_in_cut),
 	FORMAT_CASE(failing_page_table_pages_in_cut),
 	FORMAT_CASE(cut_with_interrupts_off),
@@ -957,6 +1068,8 @@ static struct kunit_case cut_mock_cases[] = {
 	KUNIT_CASE(block_at_no_address_of_a_page_breaks_the_table),
 	KUNIT_CASE(block_at_no_address_of_a_block_breaks_the_table),
 	KUNIT_CASE(block_outside_of_memory_breaks_the_table),
+	KUNIT_CASE(lie_about_the_second_rest_breaks_the_table),
+	KUNIT_CASE(second_block_that_cannot_be_unmapped_leaves_the_first_cut),
 	KUNIT_CASE(second_block_lost_leaves_the_first_cut),
 	KUNIT_CASE(middle_that_cannot_be_unmapped_breaks_the_table),
 	{}
@@ -975,6 +1088,7 @@ static struct kunit_case prots_cases[] = {
 	KUNIT_CASE(usual_protection_is_that_of_the_first_block),
 	KUNIT_CASE(first_block_needs_no_note),
 	KUNIT_CASE(protection_of_what_was_not_mapped_is_forgotten),
+	KUNIT_CASE(protection_of_a_cut_that_failed_is_forgotten),
 	KUNIT_CASE(gfp_may_ask_for_zeroes),
 	KUNIT_CASE(negative_protection_is_refused),
 	{}

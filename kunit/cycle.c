@@ -140,6 +140,29 @@ static void map_picks_the_best_page_sizes(struct kunit *test)
 	check_leaf(test, iova + granule + block, granule);
 }
 
+/* Blocks and then granules with one call, where another such call has been before */
+static void map_blocks_and_pages_next_to_others(struct kunit *test)
+{
+	u64 granule = pgt_fixture(test)->granule, block = block_size(test);
+	u64 size = block + 3 * granule, iova;
+	phys_addr_t paddr = some_paddr(test, block);
+	unsigned int n;
+
+	for (n = 1; n < 8; n += 2) {
+		iova = at(test, n * block);
+		do_map(test, iova, paddr, size);
+		check_range(test, iova, paddr, size);
+		check_leaf(test, iova, block);
+		check_leaf(test, iova + block, granule);
+		check_leaf(test, iova + size - granule, granule);
+		check_hole(test, iova + size, granule);
+	}
+	check_mapped(test, 4 * size);
+	for (n = 1; n < 8; n += 2)
+		do_unmap(test, at(test, n * block), size);
+	check_mapped(test, 0);
+}
+
 static void map_uses_pages_where_the_physical_address_needs_them(struct kunit *test)
 {
 	u64 granule = pgt_fixture(test)->granule;
@@ -702,6 +725,64 @@ static void sgtable_contiguous_entries_become_a_block(struct kunit *test)
 	check_range(test, at(test, block), paddr, block);
 }
 
+/* Each granule is found again after the block, and none of it takes more than its own */
+static void sgtable_of_a_block_and_granules(struct kunit *test)
+{
+	u64 granule = pgt_fixture(test)->granule, block = block_size(test);
+	u64 paddr = some_paddr(test, block);
+	struct sg_piece pieces[] = {
+		{ paddr, block },
+		{ paddr + 2 * granule, granule },
+		{ paddr + 4 * granule, granule },
+		{ paddr + 6 * granule, granule },
+	};
+	struct sg_table *sgt = make_dma_table(test, pieces, ARRAY_SIZE(pieces));
+	u64 iova = at(test, block), size = block + 3 * granule;
+
+	do_map_table(test, iova, sgt, 0, size);
+	check_leaf(test, iova, block);
+	check_leaf(test, iova + block, granule);
+	check_range(test, iova, paddr, block);
+	check_range(test, iova + block, paddr + 2 * granule, granule);
+	check_range(test, iova + block + granule, paddr + 4 * granule, granule);
+	check_range(test, iova + block + 2 * granule, paddr + 6 * granule, granule);
+	check_mapped(test, size);
+	do_map_fails(test, iova + block + granule, 0, granule, -EEXIST);
+	do_unmap(test, iova, size);
+	check_hole(test, iova, size);
+}
+
+/* The same behind granules, and with two blocks */
+static void sgtable_of_granules_between_blocks(struct kunit *test)
+{
+	u64 granule = pgt_fixture(test)->granule, block = block_size(test);
+	u64 paddr = some_paddr(test, block);
+	struct sg_piece pieces[] = {
+		{ 0, granule },
+		{ paddr, block },
+		{ 4 * granule, granule },
+		{ 6 * granule, granule },
+		{ 8 * granule, block - 2 * granule },
+		{ paddr, block },
+		{ 2 * granule, granule },
+	};
+	struct sg_table *sgt = make_dma_table(test, pieces, ARRAY_SIZE(pieces));
+	u64 iova = at(test, block - granule), size = 3 * block + 2 * granule;
+
+	do_map_table(test, iova, sgt, 0, size);
+	check_leaf(test, at(test, block), block);
+	check_leaf(test, at(test, 3 * block), block);
+	check_range(test, iova, 0, granule);
+	check_range(test, at(test, 2 * block), 4 * granule, granule);
+	check_range(test, at(test, 2 * block + granule), 6 * granule, granule);
+	check_range(test, at(test, 2 * block + 2 * granule), 8 * granule,
+		    block - 2 * granule);
+	check_range(test, at(test, 4 * block), 2 * granule, granule);
+	check_mapped(test, size);
+	do_unmap(test, iova, size);
+	check_hole(test, iova, size);
+}
+
 static void expect_table_refused(struct kunit *test, struct sg_table *sgt,
 				 u64 offset, u64 size, int err)
 {
@@ -778,6 +859,26 @@ static void sgtable_with_an_entry_out_of_range(struct kunit *test)
 	expect_table_refused(test, make_dma_table(test, pieces, 2), 0, 3 * granule, -ERANGE);
 }
 
+/* Each address is that of the entry plus what the offset skips of it */
+static void sgtable_offset_leads_to_a_bad_address(struct kunit *test)
+{
+	struct pgt_test *fix = pgt_fixture(test);
+	u64 granule = fix->granule, quarter = granule / 4;
+	u64 paddr = some_paddr(test, granule);
+	struct sg_piece high = { fix->paddr_last - granule + 1, 3 * granule };
+	struct sg_piece odd = { paddr + quarter, quarter + 3 * granule };
+	struct sg_piece rest[] = { { paddr + quarter, granule + 3 * quarter }, { 0, granule } };
+
+	expect_table_refused(test, make_dma_table(test, &high, 1), granule, granule, -ERANGE);
+	expect_table_refused(test, make_dma_table(test, &odd, 1), quarter, granule, -EINVAL);
+	/* From the next granule on it is right, for a granule */
+	expect_table_refused(test, make_dma_table(test, rest, 2), quarter, granule, -EINVAL);
+	do_map_table(test, at(test, 0), make_dma_table(test, rest, 2), 3 * quarter,
+		     2 * granule);
+	check_range(test, at(test, 0), paddr + granule, granule);
+	check_range(test, at(test, granule), 0, granule);
+}
+
 static void sgtable_over_something_is_refused(struct kunit *test)
 {
 	u64 granule = pgt_fixture(test)->granule;
@@ -828,6 +929,7 @@ static struct kunit_case cycle_cases[] = {
 	FORMAT_CASE(every_page_size_is_one_leaf),
 	FORMAT_CASE(map_pages_takes_every_page_size),
 	BLOCK_CASE(map_picks_the_best_page_sizes),
+	BLOCK_CASE(map_blocks_and_pages_next_to_others),
 	BLOCK_CASE(map_uses_pages_where_the_physical_address_needs_them),
 	FORMAT_CASE(map_larger_than_the_largest_block),
 	FORMAT_CASE(works_with_interrupts_off),
@@ -894,12 +996,15 @@ static struct kunit_case sgtable_cases[] = {
 	FORMAT_CASE(sgtable_offset_and_size_select_a_part),
 	FORMAT_CASE(sgtable_offset_skips_whole_entries),
 	BLOCK_CASE(sgtable_contiguous_entries_become_a_block),
+	BLOCK_CASE(sgtable_of_a_block_and_granules),
+	BLOCK_CASE(sgtable_of_granules_between_blocks),
 	FORMAT_CASE(sgtable_that_is_too_short),
 	FORMAT_CASE(sgtable_without_entries),
 	FORMAT_CASE(sgtable_entries_smaller_than_a_granule),
 	FORMAT_CASE(sgtable_offset_that_leads_to_a_granule),
 	FORMAT_CASE(sgtable_with_a_misaligned_entry),
 	FORMAT_CASE(sgtable_with_an_entry_out_of_range),
+	FORMAT_CASE(sgtable_offset_leads_to_a_bad_address),
 	FORMAT_CASE(sgtable_over_something_is_refused),
 	FORMAT_CASE(sgtable_of_cpu_addresses),
 	{}

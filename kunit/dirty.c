@@ -326,12 +326,40 @@ static void walk_goes_nowhere_else(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, has_walked(&walked));
 }
 
+static int walked_at_flush;
+
+static void walk_at_flush(struct pgt_test *fix, const struct pgt_flush *flush)
+{
+	struct walked walked;
+
+	walked_at_flush = io_pgtable_safe_pgtable_walk(fix->pgt, fix->base, &walked);
+}
+
+/* The tables there may be on their way out */
+static void walk_keeps_off_what_is_being_unmapped(struct kunit *test)
+{
+	struct pgt_test *fix = pgt_fixture(test);
+	struct walked walked;
+
+	if (!can_walk(test))
+		kunit_skip(test, "a format that cannot walk, on this kernel");
+	do_map(test, at(test, 0), 0, 2 * fix->granule);
+	walked_at_flush = 0;
+	fix->on_flush = walk_at_flush;
+	do_unmap(test, at(test, 0), fix->granule);
+	fix->on_flush = NULL;
+	KUNIT_EXPECT_EQ(test, walked_at_flush, -EBUSY);
+	KUNIT_EXPECT_EQ(test, walk(test, at(test, 0), &walked), -ENOENT);
+	KUNIT_EXPECT_EQ(test, walk(test, at(test, fix->granule), &walked), 0);
+}
+
 PGT_FORMATS_PARAM();
 
 static struct kunit_case format_cases[] = {
 	KUNIT_CASE_PARAM(formats_without_marks_say_so, pgt_formats_gen_params),
 	KUNIT_CASE_PARAM(walk_finds_the_descriptors, pgt_formats_gen_params),
 	KUNIT_CASE_PARAM(walk_goes_nowhere_else, pgt_formats_gen_params),
+	KUNIT_CASE_PARAM(walk_keeps_off_what_is_being_unmapped, pgt_formats_gen_params),
 	{}
 };
 

@@ -758,6 +758,29 @@ bool an_allocation_failed(void)
 }
 #endif
 
+/* --- known faults --------------------------------------------------------- */
+
+/* To mend one: delete it here, and from Documentation/faults.rst */
+static const char * const known_faults[] = {
+	"F1", "F1b", "F4", "F6", "F7", "F10", "F12", "contiguous",
+};
+
+static bool run_known_faults;
+module_param(run_known_faults, bool, 0444);
+MODULE_PARM_DESC(run_known_faults, "Run the cases of faults that are not mended, too");
+
+void skip_known_fault(struct kunit *test, const char *fault)
+{
+	unsigned int i;
+
+	if (run_known_faults)
+		return;
+	for (i = 0; i < ARRAY_SIZE(known_faults); i++)
+		if (!strcmp(known_faults[i], fault))
+			kunit_skip(test, "known fault %s, see Documentation/faults.rst",
+				   fault);
+}
+
 /* --- snapshots ------------------------------------------------------------ */
 
 /* Leaves of one extent that a snapshot looks at. */

@@ -255,6 +255,13 @@ void fail_nth_allocation(unsigned int n);
 /* Stop that. Returns whether there were enough allocations for one to fail. */
 bool an_allocation_failed(void);
 
+/*
+ * The first line of a case that shows a fault: skips it as long as the fault is known
+ * and not mended. Which those are is in helpers.c, what they mean for a driver in
+ * Documentation/faults.rst. With run_known_faults=1 such cases run, and fail.
+ */
+void skip_known_fault(struct kunit *test, const char *fault);
+
 /**
  * struct pgt_snapshot - Everything that is mapped at one moment.
  * @focus: A range whose raw translation is recorded even where the ledger says

@@ -332,6 +332,20 @@ static void open_param_with(struct kunit *test, const struct iommu_flush_ops *tl
 	open_cfg(test, format->fmt, &cfg);
 }
 
+/* Through the raw ops, which want to add the page to the gather */
+static void unmap_raw_page(struct kunit *test, u64 iova)
+{
+	struct pgt_test *fix = pgt_fixture(test);
+	struct iommu_iotlb_gather gather;
+	size_t mapped = 0;
+
+	KUNIT_ASSERT_EQ(test, fix->raw->map_pages(fix->raw, iova, 0, fix->granule, 1, PGT_PROT,
+						  GFP_KERNEL, &mapped), 0);
+	iommu_iotlb_gather_init(&gather);
+	KUNIT_EXPECT_EQ(test, fix->raw->unmap_pages(fix->raw, iova, fix->granule, 1, &gather),
+			(size_t)fix->granule);
+}
+
 static void flush_all_alone_is_enough(struct kunit *test)
 {
 	struct pgt_test *fix = pgt_fixture(test);
@@ -349,6 +363,7 @@ static void flush_all_alone_is_enough(struct kunit *test)
 	pgt_forget_flushes(test);
 	KUNIT_EXPECT_EQ(test, io_pgtable_safe_flush(fix->pgt, iova, fix->granule), 0);
 	check_one_flush_all(test);
+	unmap_raw_page(test, iova);
 }
 
 /* Then somebody else invalidates, and the layer must do without. */
@@ -521,7 +536,33 @@ static void the_descriptor_is_gone_before_it_is_invalidated(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, phys_at_flush, 0);
 }
 
+/* Whoever uses them has a gather of its own, and each leaf goes to the driver's callback */
+static void raw_ops_report_leaves_to_the_driver(struct kunit *test)
+{
+	struct pgt_test *fix = pgt_fixture(test);
+	struct iommu_iotlb_gather gather;
+	u64 iova = at(test, fix->granule);
+	size_t mapped = 0;
+
+	if (!IS_ENABLED(CONFIG_IOMMU_API))
+		kunit_skip(test, "this kernel has no gathers");
+	if (fix->format->fmt == APPLE_DART || fix->format->fmt == APPLE_DART2)
+		kunit_skip(test, "a format whose driver invalidates all at once");
+	KUNIT_ASSERT_EQ(test, fix->raw->map_pages(fix->raw, iova, 0, fix->granule, 1, PGT_PROT,
+						  GFP_KERNEL, &mapped), 0);
+	pgt_forget_flushes(test);
+	iommu_iotlb_gather_init(&gather);
+	KUNIT_EXPECT_EQ(test, fix->raw->unmap_pages(fix->raw, iova, fix->granule, 1, &gather),
+			(size_t)fix->granule);
+	KUNIT_ASSERT_EQ(test, flushes(test), 1);
+	KUNIT_EXPECT_EQ(test, fix->flush_log[0].kind, PGT_FLUSH_ADD_PAGE);
+	KUNIT_EXPECT_EQ(test, fix->flush_log[0].iova, iova);
+	KUNIT_EXPECT_EQ(test, fix->flush_log[0].granule, fix->granule);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fix->null_gathers), 0);
+}
+
 static struct kunit_case order_cases[] = {
+	FORMAT_CASE(raw_ops_report_leaves_to_the_driver),
 	FORMAT_CASE(the_range_stays_claimed_until_it_is_invalidated),
 	FORMAT_CASE(the_descriptor_is_gone_before_it_is_invalidated),
 	{}
@@ -532,6 +573,190 @@ static struct kunit_suite order_suite = {
 	.init = pgt_test_init_format,
 	.exit = pgt_test_exit,
 	.test_cases = order_cases,
+};
+
+/*
+ * What a call that unmaps must keep to itself until the last callback is over: all that
+ * it claimed, whether it has been mapped there or not.
+ */
+static struct claimed {
+	u64 iova;
+	u64 size;
+	unsigned int calls;
+	unsigned int let_in;
+} claimed;
+
+static void try_each_page(struct pgt_test *fix, const struct pgt_flush *flush)
+{
+	struct io_pgtable_safe_map_result mapped;
+	struct io_pgtable_safe_span span;
+	u64 iova;
+
+	claimed.calls++;
+	for (iova = claimed.iova; iova < claimed.iova + claimed.size; iova += SZ_4K) {
+		mapped = io_pgtable_safe_map(fix->pgt, iova, 0, SZ_4K, PGT_PROT, GFP_ATOMIC);
+		claimed.let_in += mapped.err != -EBUSY;
+		if (io_pgtable_safe_lookup(fix->pgt, iova, &span) != -EBUSY)
+			claimed.let_in++;
+	}
+}
+
+static struct mock_format *open_claimed(struct kunit *test, u64 iova, u64 size)
+{
+	struct mock_format *mock = open_mock(test, NULL);
+
+	claimed = (struct claimed){ .iova = iova, .size = size };
+	return mock;
+}
+
+/* From here on somebody looks into the range at each callback */
+static void watch_claim(struct kunit *test)
+{
+	pgt_fixture(test)->on_flush = try_each_page;
+}
+
+static void check_claim(struct kunit *test, unsigned int calls)
+{
+	pgt_fixture(test)->on_flush = NULL;
+	KUNIT_EXPECT_EQ(test, claimed.calls, calls);
+	KUNIT_EXPECT_EQ(test, claimed.let_in, 0U);
+}
+
+static void unmap_of_pages_keeps_its_claim(struct kunit *test)
+{
+	open_claimed(test, SZ_4K, SZ_16K);
+	do_map(test, SZ_4K, 0, SZ_16K);
+	watch_claim(test);
+	do_unmap(test, SZ_4K, SZ_16K);
+	check_claim(test, 1);
+	do_map(test, SZ_4K, 0, SZ_16K);
+	watch_claim(test);
+	do_unmap_pages(test, SZ_4K, SZ_4K, 4);
+	check_claim(test, 2);
+}
+
+static void unmap_of_mixed_sizes_keeps_its_claim(struct kunit *test)
+{
+	open_claimed(test, SZ_2M - SZ_4K, SZ_2M + SZ_8K);
+	do_map(test, SZ_2M - SZ_4K, SZ_2M - SZ_4K, SZ_2M + SZ_8K);
+	watch_claim(test);
+	do_unmap(test, SZ_2M - SZ_4K, SZ_2M + SZ_8K);
+	check_claim(test, 1);
+}
+
+/* In small steps of the backend's, too */
+static void unmap_in_many_calls_keeps_its_claim(struct kunit *test)
+{
+	struct mock_format *mock = open_claimed(test, SZ_4K, SZ_16K);
+
+	do_map(test, SZ_4K, 0, SZ_16K);
+	mock_next_unmap(mock, SZ_4K);
+	mock_next_unmap(mock, SZ_8K);
+	watch_claim(test);
+	do_unmap(test, SZ_4K, SZ_16K);
+	check_claim(test, 1);
+}
+
+static void unmap_present_keeps_its_claim(struct kunit *test)
+{
+	open_claimed(test, 0, SZ_64K);
+	do_map(test, SZ_8K, 0, SZ_4K);
+	do_map(test, SZ_32K, 0, SZ_8K);
+	watch_claim(test);
+	do_unmap_present(test, 0, SZ_64K, SZ_4K + SZ_8K);
+	check_claim(test, 1);
+}
+
+/* Two blocks that are cut, and one between */
+static void cut_keeps_its_claim(struct kunit *test, u32 flags, unsigned int calls)
+{
+	u64 size = SZ_2M + SZ_8K;
+
+	open_claimed(test, SZ_2M, 3 * SZ_2M);
+	do_map_pages(test, SZ_2M, 0, SZ_2M, 3);
+	watch_claim(test);
+	check_unmap_result(test, io_pgtable_safe_cut(pgt_fixture(test)->pgt,
+						     SZ_4M - SZ_4K, size, GFP_KERNEL, flags),
+			   size, 0);
+	check_claim(test, calls);
+}
+
+static void cut_with_flush_keeps_its_claim(struct kunit *test)
+{
+	cut_keeps_its_claim(test, 0, 3);
+}
+
+static void cut_without_flush_keeps_its_claim(struct kunit *test)
+{
+	cut_keeps_its_claim(test, IO_PGTABLE_SAFE_NO_FLUSH, 2);
+}
+
+/* Once more when its first page is invalidated before the block is put back */
+static void cut_that_fails_keeps_its_claim(struct kunit *test)
+{
+	struct mock_format *mock = open_claimed(test, SZ_2M, SZ_2M);
+
+	do_map_pages(test, SZ_2M, 0, SZ_2M, 1);
+	mock_next_map(mock, SZ_4K, 0);
+	mock_next_map(mock, 0, -ENOMEM);
+	watch_claim(test);
+	check_unmap_result(test, io_pgtable_safe_cut(pgt_fixture(test)->pgt, SZ_2M + SZ_4K,
+						     SZ_4K, GFP_KERNEL, 0), 0, -ENOMEM);
+	check_claim(test, 2);
+	check_leaf(test, SZ_2M, SZ_2M);
+}
+
+/* Also what has not been mapped yet when it fails */
+static void map_that_fails_keeps_its_claim(struct kunit *test)
+{
+	struct mock_format *mock = open_claimed(test, SZ_4K, SZ_64K);
+	struct io_pgtable_safe *pgt = pgt_fixture(test)->pgt;
+	struct sg_piece pieces[] = { { 0, SZ_32K }, { SZ_1M, SZ_32K } };
+	struct sg_table *sgt = make_dma_table(test, pieces, ARRAY_SIZE(pieces));
+
+	watch_claim(test);
+	mock_next_map(mock, SZ_8K, -ENOMEM);
+	check_map_result(test, io_pgtable_safe_map_pages(pgt, SZ_4K, 0, SZ_4K, 16, PGT_PROT,
+							 GFP_KERNEL), 0, -ENOMEM);
+	check_claim(test, 1);
+	watch_claim(test);
+	mock_next_map(mock, SZ_8K, 0);
+	mock_next_map(mock, SZ_8K, -ENOMEM);
+	check_map_result(test, io_pgtable_safe_map(pgt, SZ_4K, 0, SZ_64K, PGT_PROT,
+						   GFP_KERNEL), 0, -ENOMEM);
+	check_claim(test, 2);
+	watch_claim(test);
+	mock_next_map(mock, SZ_32K, 0);
+	mock_next_map(mock, SZ_8K, -ENOMEM);
+	check_map_result(test, map_dma_table(test, SZ_4K, sgt, 0, SZ_64K, GFP_KERNEL),
+			 0, -ENOMEM);
+	check_claim(test, 3);
+	watch_claim(test);
+	mock_next_map(mock, SZ_4K, 0);
+	mock_next_map(mock, 0, -ENOMEM);
+	check_map_result(test, io_pgtable_safe_map_repeat(pgt, SZ_4K, 0, SZ_4K, SZ_64K,
+							  PGT_PROT, GFP_KERNEL), 0, -ENOMEM);
+	check_claim(test, 4);
+	check_mapped(test, 0);
+}
+
+static struct kunit_case claim_cases[] = {
+	KUNIT_CASE(unmap_of_pages_keeps_its_claim),
+	KUNIT_CASE(unmap_of_mixed_sizes_keeps_its_claim),
+	KUNIT_CASE(unmap_in_many_calls_keeps_its_claim),
+	KUNIT_CASE(unmap_present_keeps_its_claim),
+	KUNIT_CASE(cut_with_flush_keeps_its_claim),
+	KUNIT_CASE(cut_without_flush_keeps_its_claim),
+	KUNIT_CASE(cut_that_fails_keeps_its_claim),
+	KUNIT_CASE(map_that_fails_keeps_its_claim),
+	{}
+};
+
+static struct kunit_suite claim_suite = {
+	.name = "io_pgtable_safe_invalidation_claims",
+	.init = pgt_test_init,
+	.exit = pgt_test_exit,
+	.test_cases = claim_cases,
 };
 
 /* --- a device with a TLB -------------------------------------------------- */
@@ -791,5 +1016,5 @@ static struct kunit_suite table_suite = {
 	.test_cases = table_cases,
 };
 
-kunit_test_suites(&callback_suite, &range_suite, &order_suite, &device_suite,
-		  &table_suite);
+kunit_test_suites(&callback_suite, &range_suite, &order_suite, &claim_suite,
+		  &device_suite, &table_suite);

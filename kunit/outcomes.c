@@ -355,6 +355,62 @@ static void partial_success_is_retried(struct kunit *test)
 	}
 }
 
+/* Where something is mapped close by, less has to be prepared for a map */
+static struct mock_format *open_mock_with_a_neighbour(struct kunit *test)
+{
+	struct mock_format *mock = open_mock(test, NULL);
+
+	do_map(test, PAGES * PAGE, 0, PAGE);
+	return mock;
+}
+
+static void check_beside_the_neighbour(struct kunit *test, unsigned int pages)
+{
+	if (pages)
+		check_range(test, 0, PADDR, pages * PAGE);
+	if (pages < PAGES)
+		check_hole(test, pages * PAGE, (PAGES - pages) * PAGE);
+	check_range(test, PAGES * PAGE, 0, PAGE);
+	check_mapped(test, (pages + 1) * PAGE);
+	KUNIT_EXPECT_EQ(test, mock_mapped(pgt_fixture(test)->mock), (pages + 1ULL) * PAGE);
+}
+
+static void partial_success_beside_a_neighbour_is_reported(struct kunit *test)
+{
+	struct mock_format *mock = open_mock_with_a_neighbour(test);
+
+	mock_next_map(mock, 3 * PAGE, 0);
+	check_map_result(test, try_eight(test), 3 * PAGE, 0);
+	check_beside_the_neighbour(test, 3);
+	do_unmap(test, 0, 3 * PAGE);
+	mock_next_map(mock, 5 * PAGE, 0);
+	check_map_result(test, by_map_pages(test, 0, PADDR, PAGES * PAGE, GFP_KERNEL),
+			 5 * PAGE, 0);
+	check_beside_the_neighbour(test, 5);
+}
+
+static void partial_success_beside_a_neighbour_is_retried(struct kunit *test)
+{
+	struct mock_format *mock = open_mock_with_a_neighbour(test);
+
+	mock->max_pages = 3;
+	check_map_result(test, map_eight(test), PAGES * PAGE, 0);
+	check_beside_the_neighbour(test, PAGES);
+	KUNIT_EXPECT_EQ(test, mock_count_calls(mock, MOCK_MAP), 4U);
+}
+
+static void error_beside_a_neighbour_undoes_the_part(struct kunit *test)
+{
+	struct mock_format *mock = open_mock_with_a_neighbour(test);
+
+	mock_next_map(mock, 3 * PAGE, -ENOMEM);
+	check_map_result(test, map_eight(test), 0, -ENOMEM);
+	check_beside_the_neighbour(test, 0);
+	mock_next_map(mock, PAGES * PAGE, -ENOMEM);
+	check_map_result(test, map_eight(test), 0, -ENOMEM);
+	check_beside_the_neighbour(test, 0);
+}
+
 static void error_in_a_retry_undoes_all_calls(struct kunit *test)
 {
 	struct mock_format *mock = open_mock(test, NULL);
@@ -437,6 +493,9 @@ static void error_in_the_second_repetition_undoes_the_first(struct kunit *test)
 static struct kunit_case partial_cases[] = {
 	KUNIT_CASE(map_pages_reports_partial_success),
 	KUNIT_CASE_PARAM(partial_success_is_retried, retrying_gen_params),
+	KUNIT_CASE(partial_success_beside_a_neighbour_is_reported),
+	KUNIT_CASE_PARAM(partial_success_beside_a_neighbour_is_retried, retrying_gen_params),
+	KUNIT_CASE_PARAM(error_beside_a_neighbour_undoes_the_part, cleaning_gen_params),
 	KUNIT_CASE_PARAM(error_in_a_retry_undoes_all_calls, retrying_gen_params),
 	KUNIT_CASE_PARAM(plain_failure_of_a_retry_undoes_all_calls, retrying_gen_params),
 	KUNIT_CASE_PARAM(no_progress_in_a_retry_undoes_all_calls, retrying_gen_params),
@@ -486,6 +545,13 @@ static void lie_desc(const struct lie *lie, char *desc)
 KUNIT_ARRAY_PARAM(map_lies, map_lies, lie_desc);
 KUNIT_ARRAY_PARAM(unmap_lies, unmap_lies, lie_desc);
 
+/* The backend broke its contract in the last of so many calls: it got no further one */
+static void check_no_call_followed(struct kunit *test, unsigned int calls)
+{
+	KUNIT_EXPECT_EQ_MSG(test, pgt_fixture(test)->mock->nr_calls, calls, "from %pS",
+			    (void *)_RET_IP_);
+}
+
 static void lie_to(struct kunit *test, const struct map_fn *fn)
 {
 	const struct lie *lie = test->param_value;
@@ -496,6 +562,7 @@ static void lie_to(struct kunit *test, const struct map_fn *fn)
 	res = fn->map(test, 0, PADDR, PAGES * PAGE, GFP_KERNEL);
 	KUNIT_EXPECT_EQ(test, res.err, -EIO);
 	KUNIT_EXPECT_EQ(test, res.mapped, mock_mapped(mock));
+	check_no_call_followed(test, 1);
 	check_broken(test);
 }
 
@@ -545,6 +612,22 @@ static void lie_with_an_error_breaks_the_table(struct kunit *test)
 	res = try_eight(test);
 	KUNIT_EXPECT_EQ(test, res.err, -EIO);
 	KUNIT_EXPECT_EQ(test, res.mapped, mock_mapped(mock));
+	check_no_call_followed(test, 1);
+	check_broken(test);
+}
+
+/* Nor is there a call to undo what was mapped before the lie */
+static void lie_in_a_retry_breaks_the_table(struct kunit *test)
+{
+	struct mock_format *mock = open_mock(test, NULL);
+	struct io_pgtable_safe_map_result res;
+
+	mock_next_map(mock, 3 * PAGE, 0);
+	mock_next_map(mock, PAGES * PAGE, 0);
+	res = map_eight(test);
+	KUNIT_EXPECT_EQ(test, res.err, -EIO);
+	KUNIT_EXPECT_EQ(test, res.mapped, mock_mapped(mock));
+	check_no_call_followed(test, 2);
 	check_broken(test);
 }
 
@@ -566,6 +649,7 @@ static void cleanup_fails(struct kunit *test, size_t undone)
 	res = map_eight(test);
 	KUNIT_EXPECT_EQ(test, res.err, -ENOMEM);
 	KUNIT_EXPECT_EQ(test, res.mapped, mock_mapped(mock));
+	check_no_call_followed(test, undone == PAGE ? 3 : 2);
 	check_broken(test);
 }
 
@@ -621,6 +705,7 @@ static void lie_about_unmap_breaks_the_table(struct kunit *test)
 	res = io_pgtable_safe_unmap(pgt_fixture(test)->pgt, 0, PAGES * PAGE, 0);
 	KUNIT_EXPECT_EQ(test, res.err, -EIO);
 	KUNIT_EXPECT_EQ(test, res.unmapped, PAGES * PAGE - mock_mapped(mock));
+	check_no_call_followed(test, 2);
 	check_broken(test);
 }
 
@@ -635,6 +720,7 @@ static void lie_about_unmap_pages_breaks_the_table(struct kunit *test)
 	res = io_pgtable_safe_unmap_pages(pgt_fixture(test)->pgt, 0, PAGE, PAGES, 0);
 	KUNIT_EXPECT_EQ(test, res.err, -EIO);
 	KUNIT_EXPECT_EQ(test, res.unmapped, PAGES * PAGE - mock_mapped(mock));
+	check_no_call_followed(test, 2);
 	check_broken(test);
 }
 
@@ -649,6 +735,7 @@ static void lie_about_unmap_present_breaks_the_table(struct kunit *test)
 	res = io_pgtable_safe_unmap_present(pgt_fixture(test)->pgt, 0, SZ_1M, 0);
 	KUNIT_EXPECT_EQ(test, res.err, -EIO);
 	KUNIT_EXPECT_EQ(test, res.unmapped, PAGES * PAGE - mock_mapped(mock));
+	check_no_call_followed(test, 2);
 	check_broken(test);
 }
 
@@ -662,6 +749,7 @@ static void unmap_that_stops_half_way(struct kunit *test)
 	mock_next_unmap(mock, 0);
 	res = io_pgtable_safe_unmap(pgt_fixture(test)->pgt, 0, PAGES * PAGE, 0);
 	check_unmap_result(test, res, 3 * PAGE, -EIO);
+	check_no_call_followed(test, 3);
 	check_broken(test);
 }
 
@@ -676,6 +764,39 @@ static void unmap_present_that_stops_half_way(struct kunit *test)
 	mock_next_unmap(mock, 0);
 	res = io_pgtable_safe_unmap_present(pgt_fixture(test)->pgt, 0, SZ_1M, 0);
 	check_unmap_result(test, res, 2 * PAGE, -EIO);
+	check_no_call_followed(test, 4);
+	check_broken(test);
+}
+
+/* What lies behind it stays mapped */
+static void unmap_present_that_stops_at_once(struct kunit *test)
+{
+	struct mock_format *mock = open_mock(test, NULL);
+	struct io_pgtable_safe_unmap_result res;
+
+	do_map(test, 0, PADDR, 2 * PAGE);
+	do_map(test, 4 * PAGE, PADDR, 2 * PAGE);
+	mock_next_unmap(mock, 0);
+	res = io_pgtable_safe_unmap_present(pgt_fixture(test)->pgt, 0, SZ_1M, 0);
+	check_unmap_result(test, res, 0, -EIO);
+	check_no_call_followed(test, 3);
+	KUNIT_EXPECT_EQ(test, mock_mapped(mock), 4ULL * PAGE);
+	check_broken(test);
+}
+
+/* Of pages, a block and pages, the block is the one that cannot be unmapped */
+static void unmap_of_mixed_sizes_that_stops_half_way(struct kunit *test)
+{
+	struct mock_format *mock = open_mock(test, NULL);
+	struct io_pgtable_safe_unmap_result res;
+
+	do_map(test, SZ_2M - PAGE, SZ_2M - PAGE, PAGE + SZ_2M + PAGE);
+	mock_next_unmap(mock, PAGE);
+	mock_next_unmap(mock, 0);
+	res = io_pgtable_safe_unmap(pgt_fixture(test)->pgt, SZ_2M - PAGE,
+				    PAGE + SZ_2M + PAGE, 0);
+	check_unmap_result(test, res, PAGE, -EIO);
+	check_no_call_followed(test, 5);
 	check_broken(test);
 }
 
@@ -700,6 +821,7 @@ static struct kunit_case lying_cases[] = {
 	KUNIT_CASE_PARAM(lie_to_map_sgtable_breaks_the_table, map_lies_gen_params),
 	KUNIT_CASE_PARAM(lie_to_map_repeat_breaks_the_table, map_lies_gen_params),
 	KUNIT_CASE_PARAM(lie_with_an_error_breaks_the_table, map_lies_gen_params),
+	KUNIT_CASE_PARAM(lie_in_a_retry_breaks_the_table, retrying_gen_params),
 	KUNIT_CASE_PARAM(cleanup_that_unmaps_nothing, cleaning_gen_params),
 	KUNIT_CASE_PARAM(cleanup_that_stops_half_way, cleaning_gen_params),
 	KUNIT_CASE_PARAM(cleanup_that_lies, cleaning_gen_params),
@@ -710,6 +832,8 @@ static struct kunit_case lying_cases[] = {
 	KUNIT_CASE_PARAM(lie_about_unmap_present_breaks_the_table, unmap_lies_gen_params),
 	KUNIT_CASE(unmap_that_stops_half_way),
 	KUNIT_CASE(unmap_present_that_stops_half_way),
+	KUNIT_CASE(unmap_present_that_stops_at_once),
+	KUNIT_CASE(unmap_of_mixed_sizes_that_stops_half_way),
 	KUNIT_CASE(flush_of_a_broken_table_still_invalidates),
 	{}
 };

@@ -483,6 +483,62 @@ static void the_cleanup_of_a_map_waits_for_the_driver_too(struct kunit *test)
 	expect_events(test, "F", 0);
 }
 
+static void unmap_present_waits_for_the_driver_too(struct kunit *test)
+{
+	struct io_pgtable_safe_unmap_result res;
+
+	open_journal(test, NULL);
+	fill_tables(test, SZ_4M, 1);
+	fill_tables(test, SZ_8M, 1);
+	res = io_pgtable_safe_unmap_present(pgt_fixture(test)->pgt, 0, SZ_16M,
+					    IO_PGTABLE_SAFE_NO_FLUSH);
+	check_unmap_result(test, res, SZ_4M, 0);
+	expect_events(test, "", 2 * SZ_4K);
+	flush(test, SZ_4M, SZ_8M);
+	expect_events(test, "FF", 0);
+}
+
+/* The first call that says so counts itself */
+static void cut_waits_for_the_driver_too(struct kunit *test)
+{
+	struct io_pgtable_safe_unmap_result res;
+
+	open_journal(test, NULL);
+	fill_tables(test, SZ_2M, 1);
+	do_map(test, SZ_4M, 0, SZ_2M);
+	res = io_pgtable_safe_cut(pgt_fixture(test)->pgt, SZ_2M, SZ_2M + SZ_1M, GFP_KERNEL,
+				  IO_PGTABLE_SAFE_NO_FLUSH);
+	check_unmap_result(test, res, SZ_2M + SZ_1M, 0);
+	expect_events(test, "", SZ_4K);
+	flush(test, SZ_2M, SZ_4M);
+	expect_events(test, "F", 0);
+}
+
+/* A block of 1G cannot be cut for want of memory: what was to be cut goes back */
+static void put_back_a_block(struct kunit *test)
+{
+	struct io_pgtable_safe_unmap_result res;
+
+	atomic_set(&pgt_fixture(test)->fail_page, 2);
+	res = io_pgtable_safe_cut(pgt_fixture(test)->pgt, SZ_1G + SZ_4K, SZ_4K, GFP_KERNEL, 0);
+	check_unmap_result(test, res, 0, -ENOMEM);
+	check_leaf(test, SZ_1G, SZ_1G);
+}
+
+static void a_block_put_back_waits_for_the_driver_too(struct kunit *test)
+{
+	open_journal(test, NULL);
+	do_map(test, SZ_1G, 0, SZ_1G);
+	/* A driver that keeps the device away gets the table in its place at once */
+	put_back_a_block(test);
+	expect_events(test, "F", 0);
+	empty_table(test, 0);
+	put_back_a_block(test);
+	expect_events(test, "", SZ_4K);
+	flush(test, SZ_1G, SZ_1G);
+	expect_events(test, "F", 0);
+}
+
 /* --- through the raw ops -------------------------------------------------- */
 
 static void unmap_raw(struct kunit *test, struct io_pgtable_ops *ops)
@@ -545,6 +601,9 @@ static struct kunit_case order_cases[] = {
 	KUNIT_CASE(a_driver_that_locks_gets_its_pages_back_at_once),
 	KUNIT_CASE(a_driver_that_flushes_gets_them_when_it_has),
 	KUNIT_CASE(the_cleanup_of_a_map_waits_for_the_driver_too),
+	KUNIT_CASE(unmap_present_waits_for_the_driver_too),
+	KUNIT_CASE(cut_waits_for_the_driver_too),
+	KUNIT_CASE(a_block_put_back_waits_for_the_driver_too),
 	KUNIT_CASE(raw_ops_free_as_without_the_layer),
 	KUNIT_CASE(raw_ops_free_at_once_without_callbacks),
 	KUNIT_CASE(raw_formats_free_a_table_that_may_still_be_cached),

@@ -11,7 +11,9 @@
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 
+#include "descriptors.h"
 #include "helpers.h"
+#include "io_pgtable_safe_compat.h"
 #include "mock_format.h"
 
 PGT_FORMATS_PARAM();
@@ -225,6 +227,31 @@ static void a_fatal_signal_ends_it(struct kunit *test)
 	expect_no_reserve(test, SZ_2M, SZ_4M, GFP_KERNEL, 0);
 }
 
+/* Of a table that cannot be used any more, nothing is worth reserving */
+static void a_broken_table_takes_none(struct kunit *test)
+{
+	struct pgt_format quiet = pgt_formats[PGT_LPAE_4K];
+	struct pgt_test *fix = pgt_fixture(test);
+	struct io_pgtable_safe_reserve *r;
+
+	if (!IO_PGTABLE_QUIRK_NO_WARN)
+		kunit_skip(test, "this kernel's formats WARN() at what would break a table");
+	quiet.quirks |= IO_PGTABLE_QUIRK_NO_WARN;
+	open_strict(test, &quiet);
+	r = reserve(test, SZ_2M, SZ_2M);
+	do_map(test, 0, 0, SZ_4K);
+	/* What breaks it: the page goes behind the layer's back */
+	KUNIT_ASSERT_EQ(test, fix->raw->unmap_pages(fix->raw, 0, SZ_4K, 1, NULL),
+			(size_t)SZ_4K);
+	check_unmap_result(test, io_pgtable_safe_unmap(fix->pgt, 0, SZ_4K, 0), 0, -EIO);
+
+	expect_no_reserve(test, SZ_2M, SZ_2M, GFP_KERNEL, -EIO);
+	attach(test, r);
+	check_map_result(test, map_with(test, SZ_2M, SZ_4K, IO_PGTABLE_SAFE_RESERVED), 0, -EIO);
+	check_broken(test);
+	io_pgtable_safe_unreserve(r);
+}
+
 /* --- attach and detach ---------------------------------------------------- */
 
 static void one_reservation_at_a_time(struct kunit *test)
@@ -408,7 +435,8 @@ static void the_cost_is_as_documented(struct kunit *test)
 	open_strict(test, &pgt_formats[PGT_LPAE_4K]);
 	r = reserve(test, SZ_1G, SZ_1G);
 	left = io_pgtable_safe_reserve_left(r);
-	KUNIT_EXPECT_GE(test, left, 514ULL * SZ_4K);
+	/* Each of its tables has a record, and so has each leaf in it */
+	KUNIT_EXPECT_GE(test, left, 514ULL * (SZ_4K + 100));
 	KUNIT_EXPECT_LE(test, left, 514ULL * (SZ_4K + 200));
 	io_pgtable_safe_unreserve(r);
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&pgt_fixture(test)->pages), SZ_4K);
@@ -601,6 +629,24 @@ static void tables_and_lists_of_pages_too(struct kunit *test)
 
 #define ODD_PROT (IOMMU_READ | IOMMU_NOEXEC)
 
+/* Each of these blocks has kept its protection, as what is left of it shows. */
+static void check_odd_rests(struct kunit *test)
+{
+	struct io_pgtable_safe_map_result res;
+	unsigned int n;
+	u64 iova, odd;
+
+	res = io_pgtable_safe_map(pgt_fixture(test)->pgt, SZ_1G, SZ_2M + SZ_4K, SZ_4K, ODD_PROT,
+				  GFP_KERNEL);
+	check_map_result(test, res, SZ_4K, 0);
+	odd = read_descriptor(test, SZ_1G);
+	for (n = 0; n < 80; n++) {
+		iova = BIT_ULL(40) + ((int)n - 40) * (s64)SZ_2M;
+		do_cut(test, iova, SZ_4K);
+		KUNIT_EXPECT_EQ_MSG(test, read_descriptor(test, iova + SZ_4K), odd, "block %u", n);
+	}
+}
+
 /* Blocks of a protection that has to be noted, however the slab is doing. */
 static void odd_protections_are_noted(struct kunit *test)
 {
@@ -624,6 +670,7 @@ static void odd_protections_are_noted(struct kunit *test)
 	strict.closed = false;
 	KUNIT_EXPECT_EQ(test, atomic_read(&strict.calls), 0);
 	io_pgtable_safe_unreserve(r);
+	check_odd_rests(test);
 }
 
 static void cut_reserved(struct kunit *test, u64 iova, u64 size)
@@ -699,6 +746,38 @@ static void all_of_a_leaf_must_be_reserved_for(struct kunit *test)
 	cut_fails(test, SZ_1G + SZ_4M, SZ_4K, IO_PGTABLE_SAFE_RESERVED, -ERANGE);
 	cut_fails(test, SZ_1G + SZ_512M, SZ_4K, IO_PGTABLE_SAFE_RESERVED, -ERANGE);
 	io_pgtable_safe_unreserve(r);
+}
+
+/* Each cut of a large block takes tables for what is left of it, until there are none. */
+static void a_cut_that_finds_too_little_changes_nothing(struct kunit *test)
+{
+	struct io_pgtable_safe_unmap_result res = {};
+	struct io_pgtable_safe_reserve *r;
+	unsigned int n;
+	u64 left;
+
+	open_strict(test, &pgt_formats[PGT_LPAE_4K]);
+	do_map(test, SZ_1G, SZ_1G, SZ_1G);
+	r = reserve_and_attach(test, SZ_1G, SZ_1G);
+	for (n = 0; n < 600; n++) {
+		res = io_pgtable_safe_cut(pgt_fixture(test)->pgt, SZ_1G + SZ_4M, SZ_4K,
+					  IO_PGTABLE_SAFE_RESERVED, 0);
+		if (res.err)
+			break;
+		do_unmap_present(test, SZ_1G, SZ_1G, SZ_1G - SZ_4K);
+		do_map(test, SZ_1G, SZ_1G, SZ_1G);
+	}
+	check_unmap_result(test, res, 0, -ENOMEM);
+	KUNIT_EXPECT_GT(test, n, 0U);
+	/* Nor is anything lost by trying again */
+	left = io_pgtable_safe_reserve_left(r);
+	for (n = 0; n < 3; n++)
+		cut_fails(test, SZ_1G + SZ_4M, SZ_4K, IO_PGTABLE_SAFE_RESERVED, -ENOMEM);
+	check_leaf(test, SZ_1G, SZ_1G);
+	KUNIT_EXPECT_LE(test, io_pgtable_safe_reserve_left(r), left);
+	KUNIT_EXPECT_EQ(test, atomic_read(&strict.calls), 0);
+	io_pgtable_safe_unreserve(r);
+	do_unmap(test, SZ_1G, SZ_1G);
 }
 
 /* A refusal costs nothing; what is used up is used up. */
@@ -884,6 +963,7 @@ static struct kunit_case use_cases[] = {
 	KUNIT_CASE(half_a_reservation_is_none),
 	KUNIT_CASE(half_a_reservation_of_nodes_is_none),
 	KUNIT_CASE(a_fatal_signal_ends_it),
+	KUNIT_CASE(a_broken_table_takes_none),
 	KUNIT_CASE(one_reservation_at_a_time),
 	KUNIT_CASE(a_reservation_is_for_one_table),
 	KUNIT_CASE(what_is_not_reserved_is_refused),
@@ -898,6 +978,7 @@ static struct kunit_case use_cases[] = {
 	KUNIT_CASE(cuts_take_from_it),
 	KUNIT_CASE(cuts_of_the_largest_blocks_take_from_it),
 	KUNIT_CASE(all_of_a_leaf_must_be_reserved_for),
+	KUNIT_CASE(a_cut_that_finds_too_little_changes_nothing),
 	KUNIT_CASE(an_empty_reservation_says_so),
 #endif
 	{}
