@@ -186,7 +186,7 @@ show_progress() {
 		trap 'kill $! 2>/dev/null; exit' TERM
 		while sleep 30 & wait $! && kill -0 "$script" 2>/dev/null; do
 			say "$(printf '   ... %s, %d s: %s' "$title" $((SECONDS - start)) \
-				"$(last_line "$log" 60)" | cut -c 1-80)"
+				"$(last_line "$log" 60)" | cut -c 1-75)"
 		done
 		return
 	fi
