@@ -9,7 +9,7 @@ kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR) \
 	$(if $(KUNIT),CONFIG_IO_PGTABLE_SAFE_KUNIT_TEST=m) \
 	$(if $(SAMPLE),CONFIG_IO_PGTABLE_SAFE_SAMPLE=m)
 
-.PHONY: modules modules_install clean help demo check check-arm64 drivers-report drivers-convert \
+.PHONY: modules modules_install clean help demo check check-arm64 check-tsan drivers-report drivers-convert \
 	htmldocs bench bench-plots
 
 modules:
@@ -40,6 +40,9 @@ check:
 check-arm64:
 	@scripts/deps emulator
 	@for version in $(or $(versions),6.12); do scripts/arm64 judge $$version || exit; done
+
+check-tsan:
+	@scripts/tsan
 
 drivers-report:
 	@scripts/deps cocci
@@ -75,6 +78,8 @@ help:
 	@echo 'make demo             watch the sample driver meet every outcome of a map'
 	@echo 'make check            run all tests and checks'
 	@echo 'make check-arm64      only the hardware walkers, on a stock arm64 kernel in QEMU'
+	@echo 'make check-tsan       only the record of what is mapped, in user space under'
+	@echo '                      ThreadSanitizer'
 	@echo 'make drivers-report   mistakes that drivers in the kernel make with io-pgtable'
 	@echo 'make drivers-convert  panfrost, panthor and msm moved to this module, built and tested'
 	@echo 'make bench            measure what the checks cost, and count instructions: five'
