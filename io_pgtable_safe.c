@@ -39,7 +39,6 @@
  * @paddr_last: Last byte that can be mapped.
  * @granule_shift: log2 of @granule.
  * @write_implies_read: The format cannot express IOMMU_WRITE alone.
- * @tracks_dirty: The hardware notes in the table what the device has written to.
  * @broken: The backend broke its contract: table and ledger may differ.
  * @live: A device may walk the table.
  * @keeps_tables: There are no flush callbacks, but the driver flushes.
@@ -69,7 +68,6 @@ struct io_pgtable_safe {
 	u64 paddr_last;
 	u8 granule_shift;
 	bool write_implies_read;
-	bool tracks_dirty;
 	bool broken;
 	bool live;
 	bool keeps_tables;
@@ -833,20 +831,11 @@ static void restore_allocator(struct io_pgtable_cfg *cfg,
 }
 #endif
 
-/*
- * What the format is known for. Of dirty bits, that of LPAE knows those of 64-bit
- * stage 1 and, by a WARN_ON() in arm_lpae_read_and_clear_dirty(), not of the upper
- * half; without the quirk nothing sets them, and it would say that all is clean.
- */
 static void set_format(struct io_pgtable_safe *pgt, enum io_pgtable_fmt fmt)
 {
 	const struct format *format = find_format(fmt);
 
 	pgt->write_implies_read = format && format->write_implies_read;
-	pgt->tracks_dirty = IS_ENABLED(CONFIG_64BIT) && fmt == ARM_64_LPAE_S1 &&
-			    io_pgtable_safe_has_dirty(pgt->ops) &&
-			    (pgt->cfg.quirks & IO_PGTABLE_QUIRK_ARM_HD) &&
-			    !(pgt->cfg.quirks & IO_PGTABLE_QUIRK_ARM_TTBR1);
 }
 
 /* What can be mapped where, from the granted configuration */
@@ -2442,77 +2431,6 @@ int io_pgtable_safe_pgtable_walk(struct io_pgtable_safe *pgt, u64 iova, void *wd
 	return err;
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_pgtable_walk, IO_PGTABLE_SAFE_NS);
-
-/* Visit what is mapped; *dirty_first and *dirty_last become the bounds of what is dirty */
-static int read_dirty(struct io_pgtable_safe *pgt, u64 first, u64 last,
-		      unsigned long flags, struct iommu_dirty_bitmap *dirty,
-		      u64 *dirty_first, u64 *dirty_last)
-{
-	u64 pos = first, a, b;
-	int err = 0;
-
-	while (!err && ledger_next_extent(&pgt->ledger, pos, last, &a, &b)) {
-		err = io_pgtable_safe_read_dirty(pgt->ops, a + pgt->iova_first, b - a + 1,
-						 flags, dirty, dirty_first, dirty_last);
-		if (b == last)
-			break;
-		pos = b + 1;
-	}
-	return err;
-}
-
-/**
- * io_pgtable_safe_read_and_clear_dirty() - What has the device written to?
- * @pgt: The page table.
- * @iova: First byte; aligned to the granule.
- * @size: In bytes; a multiple of the granule.
- * @flags: 0, or IOMMU_DIRTY_NO_CLEAR to leave the marks.
- * @dirty: Where it is recorded, as for io_pgtable_ops->read_and_clear_dirty(). Its
- *	gather, if any, gets the bounds of what was dirty.
- *
- * What is not mapped is passed over, while the op fails at a hole after it has
- * cleared what was before it: iommufd asks for whole areas, and a driver for its
- * client's whole address space. A leaf has one mark, so the range must not end
- * inside of one: what it has beyond would be cleared and lost.
- *
- * Marks that have been cleared are invalidated, from the first to the last one, so
- * that the device sets them again; without flush callbacks, by the driver. The range
- * is claimed for the time: who wants to map or unmap part of it gets -EBUSY.
- *
- * Needs IO_PGTABLE_QUIRK_ARM_HD, and a kernel and a format that have it: 64-bit LPAE
- * stage 1, the lower half, from 6.7 on.
- *
- * Context: Any, as far as the driver's flush callbacks allow.
- * Return: 0; -EOPNOTSUPP where nothing notes what is dirty; -EINVAL, -ERANGE,
- * -EOVERFLOW; -ENOTBLK; -EBUSY; -EIO; or an error of the format's, and then a part has
- * been recorded.
- */
-int io_pgtable_safe_read_and_clear_dirty(struct io_pgtable_safe *pgt, u64 iova,
-					 u64 size, unsigned long flags,
-					 struct iommu_dirty_bitmap *dirty)
-{
-	u64 first = to_offset(pgt, iova), last = first + size - 1;
-	u64 dirty_first = U64_MAX, dirty_last = 0;
-	struct ledger_claim claim;
-	int err;
-
-	if (!pgt->tracks_dirty)
-		return -EOPNOTSUPP;
-	if (!dirty || !io_pgtable_safe_dirty_flags_ok(flags))
-		return -EINVAL;
-	err = check_table(pgt) ?: check_iova(pgt, iova, size, pgt->granule);
-	if (!err)
-		err = ledger_claim_present(&pgt->ledger, &claim, first, last);
-	if (err)
-		return err;
-
-	err = read_dirty(pgt, first, last, flags, dirty, &dirty_first, &dirty_last);
-	if (!flags && dirty_last > dirty_first)
-		invalidate(pgt, dirty_first, dirty_last - dirty_first + 1, pgt->granule);
-	ledger_commit_unmap(&pgt->ledger, &claim, 0, 0);
-	return err;
-}
-EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_read_and_clear_dirty, IO_PGTABLE_SAFE_NS);
 
 /**
  * io_pgtable_safe_next() - The next range with no hole in it.

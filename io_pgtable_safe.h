@@ -14,7 +14,6 @@
 #include <linux/types.h>
 
 struct device;
-struct iommu_dirty_bitmap;
 struct sg_table;
 
 /**
@@ -389,10 +388,6 @@ int __must_check io_pgtable_safe_lookup(struct io_pgtable_safe *pgt, u64 iova,
 					struct io_pgtable_safe_span *span);
 int __must_check io_pgtable_safe_pgtable_walk(struct io_pgtable_safe *pgt,
 					      u64 iova, void *wd);
-int __must_check
-io_pgtable_safe_read_and_clear_dirty(struct io_pgtable_safe *pgt, u64 iova,
-				     u64 size, unsigned long flags,
-				     struct iommu_dirty_bitmap *dirty);
 int __must_check io_pgtable_safe_next(struct io_pgtable_safe *pgt, u64 iova,
 				      struct io_pgtable_safe_span *span);
 int __must_check io_pgtable_safe_leaf_span(struct io_pgtable_safe *pgt, u64 iova,
