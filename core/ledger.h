@@ -107,8 +107,10 @@ struct ledger_node {
  * @node: For each level, by &ledger_node.next.
  * @array: Arrays of children of nodes of this level; the first entry of each is the
  *	next array.
+ * @slots: Number of slots of a node, for ledger_spare_bytes().
  */
 struct ledger_spares {
+	unsigned int slots;
 	struct ledger_node *node[LEDGER_MAX_LEVELS];
 	struct ledger_node **array[LEDGER_MAX_LEVELS];
 };
@@ -175,6 +177,16 @@ enum ledger_outcome {
 	LEDGER_MAPPED,
 	LEDGER_FREED,
 	LEDGER_UNMAPPED,
+};
+
+/**
+ * struct ledger_claimed - What an operation has to know of the range that it claimed.
+ * @granule: log2 of a size that no entry in it is smaller than.
+ * @tables: It covers all that some table describes.
+ */
+struct ledger_claimed {
+	unsigned int granule;
+	bool tables;
 };
 
 /**

@@ -136,7 +136,7 @@ static void ledger_settle(struct ledger *l, u64 first, u64 last, enum ledger_out
 
 /* Piece by piece. *end: behind what was claimed; 1 if it ends in a refusal */
 static int ledger_claim_pieces(struct ledger *l, u64 first, u64 last, enum ledger_want want,
-			       gfp_t gfp, unsigned int *lowest, u64 *end)
+			       gfp_t gfp, struct ledger_claimed *c, u64 *end)
 {
 	bool looked = false, refused;
 	struct ledger_piece p;
@@ -165,7 +165,8 @@ again:
 		ledger_unlock_node(p.node);
 		if (refused)
 			return 1;
-		*lowest = min(*lowest, lvl);
+		c->granule = min(c->granule, ledger_shift(l, lvl));
+		c->tables |= !p.a && p.b == ledger_last_slot(l, lvl) && lvl + 1 < l->levels;
 		if (!p.whole && want == LEDGER_MAP) {
 			err = ledger_divide(l, *end, lvl, false, gfp);
 			if (err)
@@ -185,7 +186,7 @@ again:
  * @last: Offset of the last byte.
  * @want: What for; not %LEDGER_LOOK.
  * @gfp: For the nodes that a map needs at the ends of the range.
- * @granule: Set to the log2 of a size that no entry of the range is smaller than.
+ * @c: What there is to know of it.
  *
  * A claim of several pieces becomes visible piece by piece, so one that loses against
  * another in the middle may make a third one see -EBUSY for a moment.
@@ -194,14 +195,14 @@ again:
  * Return: 0; what ledger_check() returns; -ENOMEM.
  */
 static int ledger_claim(struct ledger *l, u64 first, u64 last, enum ledger_want want,
-			gfp_t gfp, unsigned int *granule)
+			gfp_t gfp, struct ledger_claimed *c)
 {
-	unsigned int lowest = l->levels - 1;
 	u64 end;
 	int err;
 
-	err = ledger_claim_pieces(l, first, last, want, gfp, &lowest, &end);
-	*granule = ledger_shift(l, lowest);
+	c->granule = ledger_shift(l, l->levels - 1);
+	c->tables = false;
+	err = ledger_claim_pieces(l, first, last, want, gfp, c, &end);
 	if (!err)
 		return 0;
 	if (end != first)
@@ -324,6 +325,12 @@ static int ledger_record(struct ledger *l, u64 first, u64 last, unsigned int shi
 static int ledger_split(struct ledger *l, u64 first, u64 last, unsigned int shift)
 {
 	return ledger_record(l, first, last, ledger_shift(l, l->level_of[shift]), 0);
+}
+
+/* The last byte of what the node of level 0 that has a byte describes */
+static __always_inline u64 ledger_node_end(const struct ledger *l, u64 off)
+{
+	return off | l->mask[0];
 }
 
 /* --- with the lock held --------------------------------------------------- */

@@ -3,25 +3,26 @@
  * Questions to the ledger. What is under way counts as not mapped.
  */
 
-/* Find the leaf that has a byte in a locked node; its first and its last byte */
-static int ledger_find_leaf(struct ledger *l, struct ledger_node *node, u64 off, u64 *first,
-			    u64 *last)
+/* The leaf that has a byte, in a locked node */
+static void ledger_leaf_at(const struct ledger *l, const struct ledger_node *node, u64 off,
+			   u64 *first, u64 *last)
 {
 	unsigned int shift = ledger_shift(l, node->lvl), end = ledger_last_slot(l, node->lvl);
-	unsigned int slot = ledger_slot(l, off, node->lvl), a, b;
+	unsigned int slot = ledger_slot(l, off, node->lvl), a = ledger_start_of(node, slot), b;
 
-	if (ledger_is_closed(l, off, off))
-		return -EBUSY;
-	if (!ledger_any_used(node, slot, slot))
-		return -ENOENT;
-	a = ledger_start_of(node, slot);
-	if (ledger_hi(node, a))
-		return -EBUSY;
 	for (b = a; b < end && ledger_goes_on(node, b + 1); b++)
 		;
 	*first = node->key + ((u64)a << shift);
 	*last = node->key + ((u64)b << shift) + ledger_slot_mask(l, node->lvl);
-	return 0;
+}
+
+/* A leaf that the caller has claimed */
+static void ledger_claimed_leaf(const struct ledger *l, u64 off, u64 *first, u64 *last)
+{
+	struct ledger_node *node = ledger_lock(l, off, 0);
+
+	ledger_leaf_at(l, node, off, first, last);
+	ledger_unlock_node(node);
 }
 
 /**
@@ -38,12 +39,21 @@ static int ledger_find_leaf(struct ledger *l, struct ledger_node *node, u64 off,
 static int ledger_hold_leaf(struct ledger *l, u64 off, u64 *first, u64 *last,
 			    struct ledger_piece *p)
 {
-	int err;
+	unsigned int slot;
+	int err = 0;
 
 	p->node = ledger_lock(l, off, 0);
-	err = ledger_find_leaf(l, p->node, off, first, last);
+	slot = ledger_slot(l, off, p->node->lvl);
+	if (ledger_is_closed(l, off, off))
+		err = -EBUSY;
+	else if (!ledger_any_used(p->node, slot, slot))
+		err = -ENOENT;
+	else if (ledger_any_busy(p->node, ledger_start_of(p->node, slot), slot))
+		err = -EBUSY;
 	if (err)
 		ledger_unlock_node(p->node);
+	else
+		ledger_leaf_at(l, p->node, off, first, last);
 	return err;
 }
 

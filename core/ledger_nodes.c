@@ -398,7 +398,7 @@ static void ledger_free_tree(const struct ledger *l, struct ledger_node *node)
  * ledger_destroy() - Free all memory of a ledger, whatever is still mapped.
  * @l: The ledger; nobody else may be using it.
  *
- * Context: Any.
+ * Context: Process context, atomic sections included.
  */
 static void ledger_destroy(struct ledger *l)
 {
@@ -426,7 +426,7 @@ static u64 ledger_count_nodes(const struct ledger *l, unsigned int lvl, u64 firs
  *
  * One for each ledger_count_nodes() is enough for whatever is mapped in a range.
  *
- * Context: Any; sleeps if @gfp allows it.
+ * Context: Process context, atomic sections included; sleeps if @gfp allows it.
  * Return: False if there is no memory.
  */
 static bool ledger_alloc_spare(const struct ledger *l, struct ledger_spares *s,
@@ -434,6 +434,7 @@ static bool ledger_alloc_spare(const struct ledger *l, struct ledger_spares *s,
 {
 	struct ledger_node *node = ledger_alloc_node(l, lvl, gfp);
 
+	s->slots = ledger_last_slot(l, lvl) + 1;
 	if (node)
 		ledger_push_node(s, node);
 	return node;
@@ -450,7 +451,8 @@ static bool ledger_alloc_spare_array(const struct ledger *l, struct ledger_spare
 	return array;
 }
 
-static u64 ledger_spare_bytes(const struct ledger *l, const struct ledger_spares *s)
+/* The ledger may be gone by now. The array of the root may be smaller than this says */
+static u64 ledger_spare_bytes(const struct ledger_spares *s)
 {
 	struct ledger_node *node, **array;
 	unsigned int lvl;
@@ -458,9 +460,9 @@ static u64 ledger_spare_bytes(const struct ledger *l, const struct ledger_spares
 
 	for (lvl = 0; lvl < LEDGER_MAX_LEVELS; lvl++) {
 		for (node = s->node[lvl]; node; node = node->next)
-			bytes += struct_size(node, bits, ledger_words(l, lvl));
+			bytes += struct_size(node, bits, 2 * BITS_TO_LONGS(s->slots));
 		for (array = s->array[lvl]; array; array = (struct ledger_node **)array[0])
-			bytes += (ledger_last_slot(l, lvl) + 1) * sizeof(*array);
+			bytes += s->slots * sizeof(*array);
 	}
 	return bytes;
 }

@@ -289,8 +289,8 @@ static void a_block_put_back_goes_after_the_walk_cache(struct kunit *test)
 	forget_journal();
 	/* There is memory for the first table of two */
 	atomic_set(&pgt_fixture(test)->fail_page, 2);
-	res = io_pgtable_safe_cut(pgt_fixture(test)->pgt, SZ_1G + SZ_4K, SZ_4K, GFP_KERNEL,
-				  IO_PGTABLE_SAFE_NO_FLUSH);
+	res = io_pgtable_safe_cut(pgt_fixture(test)->pgt, SZ_1G + SZ_4K, SZ_4K, PGT_PROT,
+				  GFP_KERNEL, IO_PGTABLE_SAFE_NO_FLUSH);
 	check_unmap_result(test, res, 0, -ENOMEM);
 	check_leaf(test, SZ_1G, SZ_1G);
 	expect_events(test, "wAF", 0);
@@ -306,7 +306,7 @@ static void a_cut_keeps_the_tables_between(struct kunit *test)
 	do_map(test, 0, 0, SZ_2M);
 	fill_tables(test, SZ_2M, 1);
 	do_map(test, SZ_4M, 0, SZ_2M);
-	res = io_pgtable_safe_cut(pgt_fixture(test)->pgt, SZ_1M, size, GFP_KERNEL,
+	res = io_pgtable_safe_cut(pgt_fixture(test)->pgt, SZ_1M, size, PGT_PROT, GFP_KERNEL,
 				  IO_PGTABLE_SAFE_NO_FLUSH);
 	check_unmap_result(test, res, size, 0);
 	expect_events(test, "ww", SZ_4K);
@@ -320,7 +320,8 @@ static void a_cut_keeps_the_tables_between(struct kunit *test)
 	do_map(test, 0, 0, SZ_2M);
 	do_map(test, SZ_4M, 0, SZ_2M);
 	forget_journal();
-	res = io_pgtable_safe_cut(pgt_fixture(test)->pgt, SZ_1M, size, GFP_KERNEL, 0);
+	res = io_pgtable_safe_cut(pgt_fixture(test)->pgt, SZ_1M, size, PGT_PROT, GFP_KERNEL,
+				  0);
 	check_unmap_result(test, res, size, 0);
 	expect_events(test, "wwwF", 0);
 }

@@ -50,7 +50,7 @@ void drop_unmaps(struct io_pgtable_safe *pgt)
 	io_pgtable_safe_unmap_present(pgt, 0, SZ_4K, 0);
 	/* cc: ignoring return value of 'io_pgtable_safe_cut' */
 	/* cocci: result-dropped */
-	io_pgtable_safe_cut(pgt, 0, SZ_4K, GFP_KERNEL, 0);
+	io_pgtable_safe_cut(pgt, 0, SZ_4K, IOMMU_READ, GFP_KERNEL, 0);
 	/* cc: ignoring return value of 'io_pgtable_safe_flush' */
 	/* cocci: result-dropped */
 	io_pgtable_safe_flush(pgt, 0, SZ_4K);

@@ -139,13 +139,14 @@ static u64 expect_leaves(u64 first, u64 last, bool holes)
 static void try_map(void)
 {
 	gfp_t gfp = rnd(2) ? GFP_KERNEL : GFP_FAULTY;
-	unsigned int shift, granule;
+	struct ledger_claimed claimed;
+	unsigned int shift;
 	u64 first, last, pos, end;
 	int err = 0;
 
 	if (!rnd_range(rnd_leaf(), &first, &last))
 		return;
-	err = ledger_claim(&ledger, first, last, LEDGER_MAP, gfp, &granule);
+	err = ledger_claim(&ledger, first, last, LEDGER_MAP, gfp, &claimed);
 	expect(!err || err == -EEXIST || err == -EBUSY || err == -ENOMEM, "error of a map");
 	if (err)
 		return;
@@ -199,13 +200,13 @@ static void hold_map(void)
 
 static void try_unmap(void)
 {
-	unsigned int granule;
+	struct ledger_claimed claimed;
 	u64 first, last;
 	int err;
 
 	if (!rnd_range(rnd_leaf(), &first, &last))
 		return;
-	err = ledger_claim(&ledger, first, last, LEDGER_UNMAP, 0, &granule);
+	err = ledger_claim(&ledger, first, last, LEDGER_UNMAP, 0, &claimed);
 	expect(!err || err == -ENOENT || err == -EBUSY || err == -ENOTBLK, "error of an unmap");
 	if (err)
 		return;
@@ -240,7 +241,7 @@ static void try_unmap_present(void)
 {
 	struct ledger_closed closed;
 	u64 first, last, a, b, pos, bytes = 0;
-	unsigned int granule;
+	struct ledger_claimed claimed;
 	int err;
 
 	if (!rnd_range(rnd_leaf(), &first, &last))
@@ -249,7 +250,7 @@ static void try_unmap_present(void)
 	closed.last = last;
 	if (ledger_close(&ledger, &closed))
 		return;
-	err = ledger_claim(&ledger, first, last, LEDGER_PRESENT, 0, &granule);
+	err = ledger_claim(&ledger, first, last, LEDGER_PRESENT, 0, &claimed);
 	expect(!err || err == -EBUSY || err == -ENOTBLK, "error of an unmap_present");
 	if (!err) {
 		for (pos = first; ledger_next_extent(&ledger, pos, last, true, &a, &b);
@@ -275,7 +276,8 @@ static void try_cut(void)
 {
 	u64 first, last, off, a, b, pos, end;
 	gfp_t gfp = rnd(2) ? GFP_KERNEL : GFP_FAULTY;
-	unsigned int shift, smaller = geometry->granule, granule;
+	unsigned int shift, smaller = geometry->granule;
+	struct ledger_claimed claimed;
 	struct ledger_piece p;
 	int err;
 
@@ -287,7 +289,7 @@ static void try_cut(void)
 	expect(last - first + 1 == BIT_ULL(shift), "bounds of a leaf");
 	ledger_release(&p);
 	if (shift == geometry->granule ||
-	    ledger_claim(&ledger, first, last, LEDGER_UNMAP, 0, &granule))
+	    ledger_claim(&ledger, first, last, LEDGER_UNMAP, 0, &claimed))
 		return;
 	expect_leaves(first, last, false);
 	shift = cell(first);
@@ -429,7 +431,8 @@ static void use_threads(unsigned int threads)
 static void use_reservation(void)
 {
 	struct ledger_spares spares = { 0 };
-	unsigned int lvl, shift, granule, i;
+	struct ledger_claimed claimed;
+	unsigned int lvl, shift, i;
 	u64 first, last, a, b, n;
 
 	open_ledger();
@@ -452,7 +455,7 @@ static void use_reservation(void)
 		a &= ~(BIT_ULL(shift) - 1);
 		b = a + ((u64)(1 + rnd(40)) << shift) - 1;
 		if (a < first || b > last ||
-		    ledger_claim(&ledger, a, b, LEDGER_MAP, IO_PGTABLE_SAFE_RESERVED, &granule))
+		    ledger_claim(&ledger, a, b, LEDGER_MAP, IO_PGTABLE_SAFE_RESERVED, &claimed))
 			continue;
 		expect(!ledger_record(&ledger, a, b, shift, IO_PGTABLE_SAFE_RESERVED),
 		       "the reservation is not enough");
