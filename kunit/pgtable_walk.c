@@ -81,7 +81,7 @@ static struct kunit_case format_cases[] = {
 };
 
 static struct kunit_suite format_suite = {
-	.name = "io_pgtable_safe_walk",
+	.name = "io_pgtable_safe_pgtable_walk",
 	.init = pgt_test_init_format,
 	.exit = pgt_test_exit,
 	.test_cases = format_cases,
