@@ -133,8 +133,8 @@ struct ledger_closed {
  * @closed: Ranges that are closed; written under @lock.
  * @mask: For each level, the bytes that a node describes, minus one.
  * @levels: Number of levels.
- * @shift: log2 of the bytes of a slot of level 0.
  * @width: log2 of the slots of a node below the root.
+ * @shift: For each level, log2 of the bytes of a slot.
  * @level_of: The level that has leaves of this size, as log2.
  * @lock: Protects @unused, @reserve and the list of @closed. Innermost.
  * @unused: Nodes that have been used, and no arrays.
@@ -145,8 +145,8 @@ struct ledger {
 	struct ledger_closed *closed;
 	u64 mask[LEDGER_MAX_LEVELS];
 	u8 levels;
-	u8 shift;
 	u8 width;
+	u8 shift[LEDGER_MAX_LEVELS];
 	u8 level_of[64];
 	spinlock_t lock; /* see above */
 	struct ledger_spares unused;

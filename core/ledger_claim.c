@@ -27,15 +27,11 @@ static __always_inline bool ledger_is_closed(struct ledger *l, u64 first, u64 la
 	return unlikely(READ_ONCE(l->closed)) && ledger_in_closed(l, first, last);
 }
 
-/* What keeps a piece from being claimed? */
-static __always_inline int ledger_judge(const struct ledger *l, const struct ledger_piece *p,
-					enum ledger_want want)
+static noinline int ledger_reason(const struct ledger_piece *p, unsigned int last,
+				  enum ledger_want want)
 {
-	unsigned int last = ledger_last_slot(l, p->node->lvl), start;
+	unsigned int start = ledger_start_of(p->node, p->a);
 
-	if (want == LEDGER_MAP && likely(!ledger_any_used(p->node, p->a, p->b)))
-		return 0;
-	start = ledger_start_of(p->node, p->a);
 	if (ledger_any_busy(p->node, start, p->b))
 		return -EBUSY;
 	switch (want) {
@@ -53,6 +49,20 @@ static __always_inline int ledger_judge(const struct ledger *l, const struct led
 		return 0;
 	}
 	return !p->whole || ledger_is_cut(p->node, p->a, p->b, last) ? -ENOTBLK : 0;
+}
+
+/* What keeps a piece from being claimed? Most of the time nothing does */
+static __always_inline int ledger_judge(const struct ledger *l, const struct ledger_piece *p,
+					enum ledger_want want)
+{
+	unsigned int last = ledger_last_slot(l, p->node->lvl);
+
+	if (want == LEDGER_MAP && likely(!ledger_any_used(p->node, p->a, p->b)))
+		return 0;
+	if (want == LEDGER_UNMAP && p->whole &&
+	    likely(ledger_are_leaves(p->node, p->a, p->b, last)))
+		return 0;
+	return ledger_reason(p, last, want);
 }
 
 /**
@@ -165,7 +175,7 @@ again:
 		ledger_unlock_node(p.node);
 		if (refused)
 			return 1;
-		c->granule = min(c->granule, ledger_shift(l, lvl));
+		c->granule = min_t(unsigned int, c->granule, l->shift[lvl]);
 		c->tables |= !p.a && p.b == ledger_last_slot(l, lvl) && lvl + 1 < l->levels;
 		if (!p.whole && want == LEDGER_MAP) {
 			err = ledger_divide(l, *end, lvl, false, gfp);
@@ -200,7 +210,7 @@ static int ledger_claim(struct ledger *l, u64 first, u64 last, enum ledger_want 
 	u64 end;
 	int err;
 
-	c->granule = ledger_shift(l, l->levels - 1);
+	c->granule = l->shift[l->levels - 1];
 	c->tables = false;
 	err = ledger_claim_pieces(l, first, last, want, gfp, c, &end);
 	if (!err)
@@ -265,7 +275,7 @@ static void ledger_merge(struct ledger *l, u64 off, unsigned int lvl)
 		return;
 	off &= ~ledger_slot_mask(l, lvl);
 	for (slot = 0; node->children && slot <= ledger_last_slot(l, lvl - 1); slot++) {
-		below = off + ((u64)slot << ledger_shift(l, lvl - 1));
+		below = off + ((u64)slot << l->shift[lvl - 1]);
 		if (ledger_child(node, slot))
 			ledger_merge(l, below, lvl - 1);
 	}
@@ -288,7 +298,7 @@ static void ledger_merge(struct ledger *l, u64 off, unsigned int lvl)
  */
 static int ledger_record(struct ledger *l, u64 first, u64 last, unsigned int shift, gfp_t gfp)
 {
-	unsigned int lvl = l->level_of[shift], run = shift - ledger_shift(l, lvl), a, b;
+	unsigned int lvl = l->level_of[shift], run = shift - l->shift[lvl], a, b;
 	struct ledger_node *node;
 	u64 pos = first, end;
 	int err;
@@ -309,7 +319,7 @@ static int ledger_record(struct ledger *l, u64 first, u64 last, unsigned int shi
 				       ledger_before_child(node, a, b) != b)) {
 			ledger_unlock_node(node);
 			a = ledger_child(node, a) ? a : ledger_before_child(node, a, b) + 1;
-			ledger_merge(l, (pos & ~l->mask[lvl]) + ((u64)a << ledger_shift(l, lvl)),
+			ledger_merge(l, (pos & ~l->mask[lvl]) + ((u64)a << l->shift[lvl]),
 				     lvl);
 			continue;
 		}
@@ -324,7 +334,7 @@ static int ledger_record(struct ledger *l, u64 first, u64 last, unsigned int shi
 /* Before a claimed leaf is recorded as smaller ones: each of its slots is one */
 static int ledger_split(struct ledger *l, u64 first, u64 last, unsigned int shift)
 {
-	return ledger_record(l, first, last, ledger_shift(l, l->level_of[shift]), 0);
+	return ledger_record(l, first, last, l->shift[l->level_of[shift]], 0);
 }
 
 /* The last byte of what the node of level 0 that has a byte describes */
@@ -394,7 +404,7 @@ static __always_inline void ledger_release(struct ledger_piece *p)
 static __always_inline void ledger_release_map(const struct ledger *l, struct ledger_piece *p,
 					       unsigned int shift, bool busy)
 {
-	ledger_set(p->node, p->a, p->b, shift - ledger_shift(l, p->node->lvl), busy);
+	ledger_set(p->node, p->a, p->b, shift - l->shift[p->node->lvl], busy);
 	ledger_unlock_node(p->node);
 }
 

@@ -7,7 +7,7 @@
 static void ledger_leaf_at(const struct ledger *l, const struct ledger_node *node, u64 off,
 			   u64 *first, u64 *last)
 {
-	unsigned int shift = ledger_shift(l, node->lvl), end = ledger_last_slot(l, node->lvl);
+	unsigned int shift = l->shift[node->lvl], end = ledger_last_slot(l, node->lvl);
 	unsigned int slot = ledger_slot(l, off, node->lvl), a = ledger_start_of(node, slot), b;
 
 	for (b = a; b < end && ledger_goes_on(node, b + 1); b++)
@@ -108,7 +108,7 @@ static bool ledger_next_extent(struct ledger *l, u64 first, u64 last, bool busy,
 
 	for (;;) {
 		ledger_lock_piece(l, pos, last, &p);
-		shift = ledger_shift(l, p.node->lvl);
+		shift = l->shift[p.node->lvl];
 		slot = p.a;
 		if (!found) {
 			slot = ledger_find(p.node, slot, p.b, busy, true);

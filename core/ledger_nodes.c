@@ -4,26 +4,21 @@
  * root to the one that is wanted, and its lock.
  */
 
-static __always_inline unsigned int ledger_shift(const struct ledger *l, unsigned int lvl)
-{
-	return l->shift + lvl * l->width;
-}
-
 /* The bytes of a slot, minus one */
 static __always_inline u64 ledger_slot_mask(const struct ledger *l, unsigned int lvl)
 {
-	return BIT_ULL(ledger_shift(l, lvl)) - 1;
+	return BIT_ULL(l->shift[lvl]) - 1;
 }
 
 static __always_inline unsigned int ledger_slot(const struct ledger *l, u64 off,
 						unsigned int lvl)
 {
-	return (off & l->mask[lvl]) >> ledger_shift(l, lvl);
+	return (off & l->mask[lvl]) >> l->shift[lvl];
 }
 
 static __always_inline unsigned int ledger_last_slot(const struct ledger *l, unsigned int lvl)
 {
-	return l->mask[lvl] >> ledger_shift(l, lvl);
+	return l->mask[lvl] >> l->shift[lvl];
 }
 
 /*
@@ -182,13 +177,14 @@ static __always_inline struct ledger_node *ledger_walk(const struct ledger *l, u
 						       unsigned int floor)
 {
 	struct ledger_node *node = l->root, *child;
-	unsigned int lvl;
+	unsigned int lvl = l->levels - 1, slot = off >> l->shift[lvl];
 
-	for (lvl = l->levels - 1; lvl > floor; lvl--) {
-		child = ledger_child(node, ledger_slot(l, off, lvl));
+	while (lvl > floor) {
+		child = ledger_child(node, slot);
 		if (!child)
 			break;
 		node = child;
+		slot = off >> l->shift[--lvl] & (BIT(l->width) - 1);
 	}
 	return node;
 }
@@ -240,7 +236,7 @@ static __always_inline void ledger_lock_piece(const struct ledger *l, u64 first,
 	p->b = ledger_slot(l, end, node->lvl);
 	if (unlikely(node->children)) {
 		p->b = ledger_before_child(node, p->a, p->b);
-		end = first + ((u64)(p->b - p->a) << ledger_shift(l, node->lvl)) + mask;
+		end = first + ((u64)(p->b - p->a) << l->shift[node->lvl]) + mask;
 	}
 	p->end = end;
 }
@@ -367,11 +363,12 @@ static int ledger_init(struct ledger *l, unsigned int granule, unsigned int widt
 {
 	unsigned int shift, n;
 
-	l->shift = granule;
 	/* Not more levels than there may be, nor more slots than ledger_node.children can say */
 	l->width = clamp(width, 64U / LEDGER_MAX_LEVELS, 15U);
-	for (shift = granule; shift < bits; shift += l->width)
+	for (shift = granule; shift < bits; shift += l->width) {
+		l->shift[l->levels] = shift;
 		l->mask[l->levels++] = GENMASK_ULL(min(shift + l->width, bits) - 1, 0);
+	}
 	for (n = granule; n < ARRAY_SIZE(l->level_of); n++)
 		l->level_of[n] = min((n - granule) / l->width, l->levels - 1U);
 
@@ -412,7 +409,7 @@ static void ledger_destroy(struct ledger *l)
 /* How many nodes of this level does a range touch? */
 static u64 ledger_count_nodes(const struct ledger *l, unsigned int lvl, u64 first, u64 last)
 {
-	unsigned int shift = ledger_shift(l, lvl + 1);
+	unsigned int shift = l->shift[lvl + 1];
 
 	return (last >> shift) - (first >> shift) + 1;
 }

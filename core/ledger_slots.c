@@ -43,8 +43,7 @@ static __always_inline bool ledger_any_used(const struct ledger_node *node,
 	return false;
 }
 
-static __always_inline bool ledger_all_used(const struct ledger_node *node,
-					    unsigned int a, unsigned int b)
+static bool ledger_all_used(const struct ledger_node *node, unsigned int a, unsigned int b)
 {
 	unsigned int w;
 
@@ -55,8 +54,7 @@ static __always_inline bool ledger_all_used(const struct ledger_node *node,
 }
 
 /* Is any leaf that starts in slots a to b under way? */
-static __always_inline bool ledger_any_busy(const struct ledger_node *node,
-					    unsigned int a, unsigned int b)
+static bool ledger_any_busy(const struct ledger_node *node, unsigned int a, unsigned int b)
 {
 	unsigned int w;
 
@@ -73,11 +71,24 @@ static unsigned int ledger_start_of(const struct ledger_node *node, unsigned int
 	return slot;
 }
 
-/* Does the leaf of this slot begin before it? last: the last slot of the node */
+/* Is a leaf at an end only in part in slots a to b? last: the last slot of the node */
 static __always_inline bool ledger_is_cut(const struct ledger_node *node, unsigned int a,
 					  unsigned int b, unsigned int last)
 {
 	return ledger_goes_on(node, a) || (b < last && ledger_goes_on(node, b + 1));
+}
+
+/* Are slots a to b whole leaves, and none of them under way? */
+static __always_inline bool ledger_are_leaves(const struct ledger_node *node, unsigned int a,
+					      unsigned int b, unsigned int last)
+{
+	unsigned int w;
+
+	for (w = BIT_WORD(a); w <= BIT_WORD(b); w++)
+		/* One of the two bits, but not both */
+		if (~(node->bits[2 * w] ^ node->bits[2 * w + 1]) & ledger_bits(w, a, b))
+			return false;
+	return !ledger_is_cut(node, a, b, last);
 }
 
 /*

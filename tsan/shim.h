@@ -44,6 +44,7 @@ typedef unsigned int gfp_t;
 #define __ffs(x)			((unsigned int)__builtin_ctzl(x))
 #define min(a, b)			((a) < (b) ? (a) : (b))
 #define max(a, b)			((a) > (b) ? (a) : (b))
+#define min_t(type, a, b)		min((type)(a), (type)(b))
 #define clamp(x, low, high)		min(max(x, low), high)
 #define struct_size(p, member, n)	(sizeof(*(p)) + (n) * sizeof((p)->member[0]))
 
