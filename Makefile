@@ -19,7 +19,7 @@ moddirs = $(addprefix $(INSTALL_MOD_PATH)/lib/modules/$(release)/,$(or $(INSTALL
 depmod = PATH="$$PATH:/usr/sbin:/sbin" depmod $(if $(INSTALL_MOD_PATH),-b "$(INSTALL_MOD_PATH)") $(release)
 
 .PHONY: all modules modules_install install uninstall clean distclean clean-cache help \
-	demo check check-arm64 drivers-report drivers-convert htmldocs bench bench-plots
+	demo check check-arm64 check-tsan drivers-report drivers-convert htmldocs bench bench-plots
 
 all: modules
 
@@ -73,6 +73,9 @@ check:
 check-arm64:
 	@scripts/arm64 judge $(versions)
 
+check-tsan:
+	@scripts/tsan
+
 drivers-report:
 	@scripts/drivers-report $(versions)
 
@@ -105,6 +108,8 @@ help:
 	@echo 'make demo             watch the sample driver meet every outcome of a map'
 	@echo 'make check            run all tests and checks'
 	@echo 'make check-arm64      only the hardware walkers, on a stock arm64 kernel in QEMU'
+	@echo 'make check-tsan       only the record of what is mapped, in user space under'
+	@echo '                      ThreadSanitizer'
 	@echo 'make drivers-report   mistakes that drivers in the kernel make with io-pgtable'
 	@echo 'make drivers-convert  panfrost, panthor and msm moved over, built and tested'
 	@echo 'make bench            measure what the checks cost, and count instructions: five'

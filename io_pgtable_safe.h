@@ -14,7 +14,6 @@
 #include <linux/types.h>
 
 struct device;
-struct iommu_dirty_bitmap;
 struct sg_table;
 
 /**
@@ -115,15 +114,18 @@ struct sg_table;
  * DOC: concurrency
  *
  * All functions but alloc, wrap, free, set_live and clear_live may be called
- * concurrently on one table and from any context in which a spinlock may be
- * taken, interrupts included (but not NMI, nor hard interrupts on PREEMPT_RT);
- * those that take a gfp_t sleep only if it allows that. Nothing is locked while
- * the backend maps or unmaps: a call claims its range in the ledger, runs the
- * backend and commits. Calls on disjoint ranges run side by side. Of two calls
- * whose ranges overlap, one wins and the other fails with -EBUSY at once; two
- * lookups do not exclude each other. An unmap of a long range is under way while
- * the range is being checked, also if it is refused then. Unmap never allocates
- * memory, but for io_pgtable_safe_cut(), which maps as well.
+ * concurrently on one table, from process context, also with locks held or
+ * interrupts off, but not from interrupts; those that take a gfp_t sleep only if it
+ * allows that. A call claims its range in the ledger, runs the backend and settles
+ * what became of it; or, for a range in one table that needs no callback, holds the
+ * spinlock of that part of the ledger meanwhile. Calls on disjoint ranges run side by
+ * side. Of two calls whose ranges overlap, one wins and the other fails with -EBUSY at
+ * once, or later with what it finds; two lookups do not exclude each other. What is
+ * under way counts as not mapped. Unmap never allocates memory, but for
+ * io_pgtable_safe_cut(), which maps as well.
+ *
+ * The driver's &io_pgtable_cfg.alloc may be called with a spinlock held, and with flags
+ * that allow less than those of the call. It must not call the functions here.
  *
  * io_pgtable_safe_free() must not race with anything on the same table. A
  * reservation must not be detached or given back while a map takes from it. Where
@@ -230,13 +232,11 @@ struct sg_table;
  * still change what is mapped, for the range rounded out to the largest block that
  * the driver maps. A block that sticks out of the reservation is not cut (-ERANGE).
  *
- * Nothing is allocated by such a call, but for one case: for blocks with another
- * protection than most in the table, an xarray tries the slab first, with
- * GFP_NOWAIT, and gets reserved memory if there is none.
+ * Nothing is allocated by such a call.
  *
  * It costs a table for each 2M (with 4K pages; 32M with 16K, 512M with 64K) that
- * the range touches, one for each 1G, and so on, with some 150 bytes for each, and
- * some KiB besides: 2.1 MiB for 1 GiB. Most of it comes back, as most ranges
+ * the range touches, one for each 1G, and so on, with some 250 bytes for each, and
+ * some KiB besides: 2.2 MiB for 1 GiB. Most of it comes back, as most ranges
  * are mapped with larger pages. So the size should be limited before it is reserved,
  * if it comes from user space, and __GFP_NORETRY or __GFP_RETRY_MAYFAIL keeps a
  * large one from troubling others.
@@ -369,8 +369,8 @@ struct io_pgtable_safe_unmap_result __must_check
 io_pgtable_safe_unmap_present(struct io_pgtable_safe *pgt, u64 iova, u64 size,
 			      u32 flags);
 struct io_pgtable_safe_unmap_result __must_check
-io_pgtable_safe_cut(struct io_pgtable_safe *pgt, u64 iova, u64 size, gfp_t gfp,
-		    u32 flags);
+io_pgtable_safe_cut(struct io_pgtable_safe *pgt, u64 iova, u64 size, int prot,
+		    gfp_t gfp, u32 flags);
 int __must_check io_pgtable_safe_flush(struct io_pgtable_safe *pgt, u64 iova,
 				       u64 size);
 u64 __must_check io_pgtable_safe_kept(struct io_pgtable_safe *pgt);
@@ -390,10 +390,6 @@ int __must_check io_pgtable_safe_lookup(struct io_pgtable_safe *pgt, u64 iova,
 					struct io_pgtable_safe_span *span);
 int __must_check io_pgtable_safe_pgtable_walk(struct io_pgtable_safe *pgt,
 					      u64 iova, void *wd);
-int __must_check
-io_pgtable_safe_read_and_clear_dirty(struct io_pgtable_safe *pgt, u64 iova,
-				     u64 size, unsigned long flags,
-				     struct iommu_dirty_bitmap *dirty);
 int __must_check io_pgtable_safe_next(struct io_pgtable_safe *pgt, u64 iova,
 				      struct io_pgtable_safe_span *span);
 int __must_check io_pgtable_safe_leaf_span(struct io_pgtable_safe *pgt, u64 iova,

@@ -12,8 +12,6 @@
 #include <linux/minmax.h>
 #include <linux/slab.h>
 
-struct iommu_dirty_bitmap;
-
 /* A token until 6.12, a string since "module: Convert symbol namespace to string literal" */
 #ifdef IO_PGTABLE_SAFE_HAVE_STRING_NS
 #define IO_PGTABLE_SAFE_NS	"IO_PGTABLE_SAFE"
@@ -65,62 +63,6 @@ static inline bool io_pgtable_safe_has_alloc(const struct io_pgtable_cfg *cfg)
 static inline bool io_pgtable_safe_has_free(const struct io_pgtable_cfg *cfg)
 {
 	return false;
-}
-#endif
-
-/*
- * Dirty tracking as IOMMU drivers have it: without CONFIG_IOMMU_API there is nothing
- * in &struct iommu_dirty_bitmap.
- */
-#if defined(IO_PGTABLE_SAFE_HAVE_DIRTY) && defined(CONFIG_IOMMU_API)
-static inline bool io_pgtable_safe_has_dirty(const struct io_pgtable_ops *ops)
-{
-	return ops->read_and_clear_dirty;
-}
-
-static inline bool io_pgtable_safe_dirty_flags_ok(unsigned long flags)
-{
-	return !(flags & ~(unsigned long)IOMMU_DIRTY_NO_CLEAR);
-}
-
-/* Sets *first and *last to what was dirty, or leaves *last before *first */
-static inline int io_pgtable_safe_read_dirty(struct io_pgtable_ops *ops, u64 iova,
-					     u64 size, unsigned long flags,
-					     struct iommu_dirty_bitmap *dirty,
-					     u64 *first, u64 *last)
-{
-	struct iommu_iotlb_gather gather;
-	struct iommu_dirty_bitmap found = { .bitmap = dirty->bitmap, .gather = &gather };
-	int err;
-
-	iommu_iotlb_gather_init(&gather);
-	err = ops->read_and_clear_dirty(ops, iova, size, flags, &found);
-	if (!gather.end)
-		return err;
-	*first = min_t(u64, *first, gather.start);
-	*last = gather.end;
-	if (dirty->gather)
-		iommu_iotlb_gather_add_range(dirty->gather, gather.start,
-					     gather.end - gather.start + 1);
-	return err;
-}
-#else
-static inline bool io_pgtable_safe_has_dirty(const struct io_pgtable_ops *ops)
-{
-	return false;
-}
-
-static inline bool io_pgtable_safe_dirty_flags_ok(unsigned long flags)
-{
-	return true;
-}
-
-static inline int io_pgtable_safe_read_dirty(struct io_pgtable_ops *ops, u64 iova,
-					     u64 size, unsigned long flags,
-					     struct iommu_dirty_bitmap *dirty,
-					     u64 *first, u64 *last)
-{
-	return -EOPNOTSUPP;
 }
 #endif
 

@@ -1,24 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The ledger on its own: a claim and its commit, with nothing mapped in between.
- * What they are of the cost of a checked call.
+ * The ledger on its own: what a map and an unmap do to it, with nothing mapped in
+ * between. What they are of the cost of a checked call.
  */
+#include <linux/sizes.h>
 #include <linux/slab.h>
 
 #include "batch.h"
 #include "bench.h"
 #include "io_pgtable_safe_compat.h"
-#include "io_pgtable_safe_ledger.h"
+#include "core/ledger.c"
 
 int bench_ledger_create(struct bench_table *t, unsigned long pgsizes,
 			unsigned int bits)
 {
+	unsigned int shift = __ffs(pgsizes);
 	int err;
 
 	t->ledger = kzalloc_obj(*t->ledger);
 	if (!t->ledger)
 		return -ENOMEM;
-	err = ledger_init(t->ledger, pgsizes, bits);
+	/* Of v7s, or of LPAE */
+	err = ledger_init(t->ledger, shift, pgsizes & SZ_1M ? 8 : shift - 3, bits);
 	if (err) {
 		kfree(t->ledger);
 		t->ledger = NULL;
@@ -36,30 +39,27 @@ bool bench_ledger_has(struct bench_table *t, u64 iova)
 {
 	u64 first, last;
 
-	return ledger_next_extent(t->ledger, iova, iova, &first, &last);
+	return ledger_next_extent(t->ledger, iova, iova, false, &first, &last);
 }
 
 static __always_inline int ledger_alone_map(struct bench_table *t,
 					    const struct bench_batch *b, u64 iova)
 {
-	struct ledger_claim claim __uninitialized;
 	u64 last = iova + b->size - 1;
 	struct ledger *l = t->ledger;
-	unsigned long flags;
+	struct ledger_claimed claimed;
+	struct ledger_piece piece;
 	int err;
 
-	spin_lock_irqsave(&l->lock, flags);
-	claim.op = ledger_quick_map(l, iova, b->size, b->shift);
-	if (likely(claim.op)) {
-		spin_unlock_irqrestore(&l->lock, flags);
-		ledger_leave(claim.op, LEDGER_IDLE);
+	if (likely(ledger_hold_free(l, iova, last, b->shift, b->gfp, &piece))) {
+		ledger_release_map(l, &piece, b->shift, false);
 		return 0;
 	}
-	err = ledger_claim_map(l, &claim, iova, last, b->shift, flags);
+	err = ledger_claim(l, iova, last, LEDGER_MAP, b->gfp, &claimed);
 	if (err)
 		return err;
-	err = ledger_window(l, &claim, iova, last, b->shift, b->gfp);
-	ledger_commit_map(l, &claim, err ? 0 : b->size, 0);
+	err = ledger_record(l, iova, last, b->shift, b->gfp);
+	ledger_settle(l, iova, last, err ? LEDGER_FREED : LEDGER_MAPPED);
 	return err;
 }
 
@@ -68,23 +68,19 @@ BENCH_BATCH(ledger_alone_map)
 static __always_inline int ledger_alone_unmap(struct bench_table *t,
 					      const struct bench_batch *b, u64 iova)
 {
-	struct ledger_claim claim __uninitialized;
 	u64 last = iova + b->size - 1;
-	unsigned int shift = b->shift;
 	struct ledger *l = t->ledger;
-	unsigned long flags;
+	struct ledger_claimed claimed;
+	struct ledger_piece piece;
 	int err;
 
-	spin_lock_irqsave(&l->lock, flags);
-	claim.op = ledger_quick_unmap(l, iova, b->size, shift);
-	if (likely(claim.op)) {
-		spin_unlock_irqrestore(&l->lock, flags);
-		ledger_leave(claim.op, LEDGER_UNMAPPED);
+	if (likely(ledger_hold_leaves(l, iova, last, &piece))) {
+		ledger_release_unmap(&piece, false);
 		return 0;
 	}
-	err = ledger_claim_unmap(l, &claim, iova, last, &shift, flags);
+	err = ledger_claim(l, iova, last, LEDGER_UNMAP, 0, &claimed);
 	if (!err)
-		ledger_commit_unmap(l, &claim, b->size, b->size);
+		ledger_settle(l, iova, last, LEDGER_UNMAPPED);
 	return err;
 }
 

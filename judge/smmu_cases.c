@@ -148,7 +148,7 @@ static struct io_pgtable_safe_unmap_result cut_second_page(struct bench *b, u64 
 	*iova = bench_in_block(b, IOVA, b->target);
 	bench_expect_write(b, *iova, b->target, SMMU_NO_FAULT);
 	bench_expect_write(b, *iova + SZ_4K, b->target + SZ_4K, SMMU_NO_FAULT);
-	return io_pgtable_safe_cut(b->pgt, *iova + SZ_4K, SZ_4K, GFP_KERNEL, 0);
+	return io_pgtable_safe_cut(b->pgt, *iova + SZ_4K, SZ_4K, RW, GFP_KERNEL, 0);
 }
 
 static void cut_block(struct bench *b)

@@ -283,12 +283,18 @@ void table_unmap_present(struct table *t, u64 iova, u64 size)
 
 void table_cut(struct table *t, u64 iova, u64 size)
 {
+	const struct record_leaf *first = record_find(&t->record, iova);
+	const struct record_leaf *last = record_find(&t->record, iova + size - 1);
 	bool allowed = range_fits(iova, size, t->granule, t->iova_last) &&
 		       record_is_covered(&t->record, iova, size);
 	struct io_pgtable_safe_unmap_result res;
 	int err;
 
-	res = io_pgtable_safe_cut(t->pgt, iova, size, GFP_KERNEL, 0);
+	/* The ends of one binding, as a driver cuts it */
+	if (first && last && first->prot != last->prot)
+		return;
+	res = io_pgtable_safe_cut(t->pgt, iova, size, first ? first->prot : IOMMU_READ,
+				  GFP_KERNEL, 0);
 	table_mark(t, iova, size);
 	count_call(t, !res.err);
 	judge_expect(allowed == !res.err, "cut %#llx+%#llx: error %d", iova, size, res.err);

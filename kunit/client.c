@@ -284,7 +284,7 @@ static struct io_pgtable_safe_map_result call_map_repeat(struct io_pgtable_safe 
 static struct io_pgtable_safe_unmap_result call_cut(struct io_pgtable_safe *pgt,
 						    const struct spec_call *a)
 {
-	return io_pgtable_safe_cut(pgt, a->iova, a->size, a->gfp, a->flags);
+	return io_pgtable_safe_cut(pgt, a->iova, a->size, a->prot, a->gfp, a->flags);
 }
 
 static struct io_pgtable_safe_map_result issue_map(struct client *c, const struct spec_call *a)

@@ -36,6 +36,7 @@ struct model {
 	u64 spare;
 	unsigned int sizes;
 	unsigned int cuts;
+	int prot;
 };
 
 static const int prots[] = {
@@ -244,7 +245,6 @@ static void random_map(struct model *m)
 	u64 count = min_t(u64, 1 + random_below(m, 6), m->size / leaf);
 	u64 slots = div64_u64(m->size, leaf) - count + 1;
 	u64 iova = m->base + random_below(m, min_t(u64, slots, U32_MAX)) * leaf;
-	int prot = prots[random_below(m, ARRAY_SIZE(prots))];
 	/* Never 0, which iova_to_phys() cannot tell from nothing */
 	u64 paddr = some_paddr(m->test, leaf) + random_below(m, 4) * leaf;
 	bool free = !model_mapped(m, iova, leaf * count);
@@ -255,13 +255,13 @@ static void random_map(struct model *m)
 	while (left) {
 		struct io_pgtable_safe_map_result res =
 			io_pgtable_safe_map_pages(fix->pgt, iova, paddr, leaf,
-						  div64_u64(left, leaf), prot, GFP_KERNEL);
+						  div64_u64(left, leaf), m->prot, GFP_KERNEL);
 
 		KUNIT_EXPECT_EQ(m->test, res.err, free ? 0 : -EEXIST);
 		if (res.err)
 			return;
 		done = res.mapped;
-		add_run(m, iova, done, leaf, paddr, prot);
+		add_run(m, iova, done, leaf, paddr, m->prot);
 		left -= done;
 		iova += done;
 		paddr += done;
@@ -299,7 +299,7 @@ static void random_cut(struct model *m)
 	random_range(m, &first, &size);
 	whole = model_mapped(m, first, size) == size;
 	flags = random_below(m, 2) ? IO_PGTABLE_SAFE_NO_FLUSH : 0;
-	res = io_pgtable_safe_cut(pgt, first, size, GFP_KERNEL, flags);
+	res = io_pgtable_safe_cut(pgt, first, size, m->prot, GFP_KERNEL, flags);
 	check_unmap_result(m->test, res, whole ? size : 0, whole ? 0 : -ENOENT);
 	if (whole && flags)
 		KUNIT_EXPECT_EQ(m->test, io_pgtable_safe_flush(pgt, first, size), 0);
@@ -341,7 +341,7 @@ static void random_steps(struct model *m)
 	check_mapped(m->test, 0);
 	/* If chance has had none refused, this one is */
 	check_unmap_result(m->test, io_pgtable_safe_cut(pgt_fixture(m->test)->pgt, m->base,
-							granule(m), GFP_KERNEL, 0),
+							granule(m), m->prot, GFP_KERNEL, 0),
 			   0, -ENOENT);
 }
 
@@ -368,6 +368,7 @@ static struct model *make_model(struct kunit *test)
 		m->spare -= largest;
 	}
 	prandom_seed_state(&m->rnd, seed);
+	m->prot = prots[random_below(m, ARRAY_SIZE(prots))];
 	return m;
 }
 

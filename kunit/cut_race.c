@@ -115,7 +115,8 @@ static void cut_own_block(struct cutter *c)
 	map = io_pgtable_safe_map_pages(fix->pgt, iova, c->size, c->size, 1, prots[c->id],
 					GFP_KERNEL);
 	expect(c, !map.err && map.mapped == c->size, "map of a block");
-	cut = io_pgtable_safe_cut(fix->pgt, iova + hole, fix->granule, GFP_KERNEL, 0);
+	cut = io_pgtable_safe_cut(fix->pgt, iova + hole, fix->granule, prots[c->id],
+				  GFP_KERNEL, 0);
 	expect(c, !cut.err && cut.unmapped == fix->granule, "cut of a block");
 	look_at_rest(c, hole);
 	cut = io_pgtable_safe_unmap_present(fix->pgt, iova, c->size, 0);
@@ -129,7 +130,8 @@ static void cut_common_block(struct cutter *c)
 	struct io_pgtable_safe_unmap_result cut;
 	struct io_pgtable_safe_map_result map;
 
-	cut = io_pgtable_safe_cut(fix->pgt, at(c->test, off), fix->granule, GFP_KERNEL, 0);
+	cut = io_pgtable_safe_cut(fix->pgt, at(c->test, off), fix->granule, PGT_PROT,
+				  GFP_KERNEL, 0);
 	expect(c, !cut.err || cut.err == -EBUSY || cut.err == -ENOENT, "cut of the common block");
 	expect(c, cut.unmapped == (cut.err ? 0 : fix->granule), "bytes of the common block");
 	c->common += cut.unmapped;

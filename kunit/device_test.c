@@ -566,7 +566,8 @@ static void what_is_there_is_unmapped(struct kunit *test)
 static void cut_here(struct kunit *test, u64 iova, u64 size, u32 flags)
 {
 	check_unmap_result(test, io_pgtable_safe_cut(pgt_fixture(test)->pgt, iova, size,
-						     GFP_KERNEL, flags), size, 0);
+						     PGT_PROT, GFP_KERNEL, flags),
+			   size, 0);
 	if (flags) {
 		device_allow_stale(dev, iova, iova + size - 1);
 		touch_slots(test);

@@ -397,6 +397,29 @@ static void use_reserve(struct dice *d, struct spec_call *call)
 	call->gfp = IO_PGTABLE_SAFE_RESERVED;
 }
 
+/*
+ * A cut maps back with one protection, so both its ends are in leaves with the same. Now
+ * and then it is not good at all.
+ */
+static void protect_rest(struct dice *d, struct spec_call *call)
+{
+	const struct spec_set *leaves = &d->c.spec.leaves;
+	const struct spec_leaf *from, *to;
+	u64 first, last;
+
+	if (!(call->prot & IOMMU_READ) || !spec_call_range(call, &first, &last))
+		return;
+	from = &leaves->leaf[spec_find(leaves, first)];
+	to = &leaves->leaf[spec_find_behind(leaves, last)];
+	if (from == to)
+		return;
+	call->prot = from->prot;
+	if (to[-1].prot != from->prot && from->iova <= first)
+		call->size = spec_leaf_last(from) - first + 1;
+	else if (to[-1].prot != from->prot)
+		call->prot = 0;
+}
+
 void dice_call(struct dice *d, struct spec_call *call)
 {
 	unsigned int what = dice_below(d, 100);
@@ -421,6 +444,8 @@ void dice_call(struct dice *d, struct spec_call *call)
 	else
 		random_question(d, call);
 	use_reserve(d, call);
+	if (call->fn == SPEC_CUT)
+		protect_rest(d, call);
 }
 
 void dice_step(struct dice *d)

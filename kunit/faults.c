@@ -181,13 +181,14 @@ static struct io_pgtable_safe_unmap_result unmap_a_mixed_hole(struct io_pgtable_
 
 static struct io_pgtable_safe_unmap_result cut_a_hole(struct io_pgtable_safe *pgt)
 {
-	return io_pgtable_safe_cut(pgt, 0, PAGE, GFP_KERNEL, IO_PGTABLE_SAFE_NO_FLUSH);
+	return io_pgtable_safe_cut(pgt, 0, PAGE, PGT_PROT, GFP_KERNEL,
+				   IO_PGTABLE_SAFE_NO_FLUSH);
 }
 
 /* A block at 1G that ends before the range does */
 static struct io_pgtable_safe_unmap_result cut_into_a_hole(struct io_pgtable_safe *pgt)
 {
-	return io_pgtable_safe_cut(pgt, SZ_1G + PAGE, SZ_2M, GFP_KERNEL,
+	return io_pgtable_safe_cut(pgt, SZ_1G + PAGE, SZ_2M, PGT_PROT, GFP_KERNEL,
 				   IO_PGTABLE_SAFE_NO_FLUSH);
 }
 

@@ -555,7 +555,8 @@ void do_unmap_present(struct kunit *test, u64 iova, u64 size, u64 unmapped)
 void do_cut(struct kunit *test, u64 iova, u64 size)
 {
 	struct io_pgtable_safe_unmap_result res =
-		io_pgtable_safe_cut(pgt_fixture(test)->pgt, iova, size, GFP_KERNEL, 0);
+		io_pgtable_safe_cut(pgt_fixture(test)->pgt, iova, size, PGT_PROT,
+				    GFP_KERNEL, 0);
 
 	expect_unmap(test, res, size, 0, iova, (void *)_RET_IP_);
 }
@@ -566,7 +567,8 @@ void do_cut_fails(struct kunit *test, u64 iova, u64 size, int err)
 	struct pgt_snapshot snap;
 
 	take_snapshot(test, &snap, iova, size);
-	res = io_pgtable_safe_cut(pgt_fixture(test)->pgt, iova, size, GFP_KERNEL, 0);
+	res = io_pgtable_safe_cut(pgt_fixture(test)->pgt, iova, size, PGT_PROT,
+				  GFP_KERNEL, 0);
 	expect_unmap(test, res, 0, err, iova, (void *)_RET_IP_);
 	check_snapshot(test, &snap);
 }
@@ -684,7 +686,8 @@ void check_broken(struct kunit *test)
 	check_unmap_result(test, io_pgtable_safe_unmap_pages(pgt, iova, size, 1, 0), 0, -EIO);
 	check_unmap_result(test, io_pgtable_safe_unmap(pgt, iova, size, 0), 0, -EIO);
 	check_unmap_result(test, io_pgtable_safe_unmap_present(pgt, iova, size, 0), 0, -EIO);
-	check_unmap_result(test, io_pgtable_safe_cut(pgt, iova, size, GFP_KERNEL, 0), 0, -EIO);
+	check_unmap_result(test, io_pgtable_safe_cut(pgt, iova, size, PGT_PROT, GFP_KERNEL,
+						     0), 0, -EIO);
 	KUNIT_EXPECT_EQ(test, io_pgtable_safe_flush(pgt, iova, size), -EIO);
 	KUNIT_EXPECT_EQ(test, io_pgtable_safe_lookup(pgt, iova, &span), -EIO);
 	KUNIT_EXPECT_EQ(test, io_pgtable_safe_next(pgt, iova, &span), -EIO);

@@ -676,7 +676,7 @@ static void cut_keeps_its_claim(struct kunit *test, u32 flags, unsigned int call
 	do_map_pages(test, SZ_2M, 0, SZ_2M, 3);
 	watch_claim(test);
 	check_unmap_result(test, io_pgtable_safe_cut(pgt_fixture(test)->pgt,
-						     SZ_4M - SZ_4K, size, GFP_KERNEL, flags),
+						     SZ_4M - SZ_4K, size, PGT_PROT, GFP_KERNEL, flags),
 			   size, 0);
 	check_claim(test, calls);
 }
@@ -701,7 +701,7 @@ static void cut_that_fails_keeps_its_claim(struct kunit *test)
 	mock_next_map(mock, 0, -ENOMEM);
 	watch_claim(test);
 	check_unmap_result(test, io_pgtable_safe_cut(pgt_fixture(test)->pgt, SZ_2M + SZ_4K,
-						     SZ_4K, GFP_KERNEL, 0), 0, -ENOMEM);
+						     SZ_4K, PGT_PROT, GFP_KERNEL, 0), 0, -ENOMEM);
 	check_claim(test, 2);
 	check_leaf(test, SZ_2M, SZ_2M);
 }

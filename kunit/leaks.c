@@ -185,7 +185,8 @@ static void fail_cut_once(struct kunit *test)
 	struct io_pgtable_safe_unmap_result res;
 
 	fail_page(test, 2);
-	res = io_pgtable_safe_cut(pgt_of(test), SZ_1G + SZ_4K, SZ_4K, GFP_KERNEL, 0);
+	res = io_pgtable_safe_cut(pgt_of(test), SZ_1G + SZ_4K, SZ_4K, PGT_PROT,
+				  GFP_KERNEL, 0);
 	check_unmap_result(test, res, 0, -ENOMEM);
 }
 
@@ -248,7 +249,7 @@ static void use_reservation_once(struct kunit *test)
 	mapped = io_pgtable_safe_map(pgt_of(test), SZ_1G - SZ_4K, SZ_1G - SZ_4K, SZ_2M + SZ_4K,
 				     PGT_PROT, IO_PGTABLE_SAFE_RESERVED);
 	check_map_result(test, mapped, SZ_2M + SZ_4K, 0);
-	unmapped = io_pgtable_safe_cut(pgt_of(test), SZ_1G + SZ_1M, SZ_4K,
+	unmapped = io_pgtable_safe_cut(pgt_of(test), SZ_1G + SZ_1M, SZ_4K, PGT_PROT,
 				       IO_PGTABLE_SAFE_RESERVED, 0);
 	check_unmap_result(test, unmapped, SZ_4K, 0);
 	io_pgtable_safe_unreserve(r);
@@ -281,7 +282,7 @@ static void cut_on_an_empty_reservation_once(struct kunit *test)
 	do_unmap(test, SZ_1G, SZ_1G);
 	do_map(test, SZ_1G, 0, SZ_2M);
 	for (unmapped.err = 0; !unmapped.err;) {
-		unmapped = io_pgtable_safe_cut(pgt_of(test), SZ_1G + SZ_4K, SZ_4K,
+		unmapped = io_pgtable_safe_cut(pgt_of(test), SZ_1G + SZ_4K, SZ_4K, PGT_PROT,
 					       IO_PGTABLE_SAFE_RESERVED, 0);
 		if (unmapped.err)
 			break;

@@ -287,8 +287,8 @@ static void a_block_put_back_goes_after_the_walk_cache(struct kunit *test)
 	forget_journal();
 	/* There is memory for the first table of two */
 	atomic_set(&pgt_fixture(test)->fail_page, 2);
-	res = io_pgtable_safe_cut(pgt_fixture(test)->pgt, SZ_1G + SZ_4K, SZ_4K, GFP_KERNEL,
-				  IO_PGTABLE_SAFE_NO_FLUSH);
+	res = io_pgtable_safe_cut(pgt_fixture(test)->pgt, SZ_1G + SZ_4K, SZ_4K, PGT_PROT,
+				  GFP_KERNEL, IO_PGTABLE_SAFE_NO_FLUSH);
 	check_unmap_result(test, res, 0, -ENOMEM);
 	check_leaf(test, SZ_1G, SZ_1G);
 	expect_events(test, "wAF", 0);
@@ -304,7 +304,7 @@ static void a_cut_keeps_the_tables_between(struct kunit *test)
 	do_map(test, 0, 0, SZ_2M);
 	fill_tables(test, SZ_2M, 1);
 	do_map(test, SZ_4M, 0, SZ_2M);
-	res = io_pgtable_safe_cut(pgt_fixture(test)->pgt, SZ_1M, size, GFP_KERNEL,
+	res = io_pgtable_safe_cut(pgt_fixture(test)->pgt, SZ_1M, size, PGT_PROT, GFP_KERNEL,
 				  IO_PGTABLE_SAFE_NO_FLUSH);
 	check_unmap_result(test, res, size, 0);
 	expect_events(test, "ww", SZ_4K);
@@ -318,7 +318,8 @@ static void a_cut_keeps_the_tables_between(struct kunit *test)
 	do_map(test, 0, 0, SZ_2M);
 	do_map(test, SZ_4M, 0, SZ_2M);
 	forget_journal();
-	res = io_pgtable_safe_cut(pgt_fixture(test)->pgt, SZ_1M, size, GFP_KERNEL, 0);
+	res = io_pgtable_safe_cut(pgt_fixture(test)->pgt, SZ_1M, size, PGT_PROT, GFP_KERNEL,
+				  0);
 	check_unmap_result(test, res, size, 0);
 	expect_events(test, "wwwF", 0);
 }
@@ -506,8 +507,8 @@ static void cut_waits_for_the_driver_too(struct kunit *test)
 	open_journal(test, NULL);
 	fill_tables(test, SZ_2M, 1);
 	do_map(test, SZ_4M, 0, SZ_2M);
-	res = io_pgtable_safe_cut(pgt_fixture(test)->pgt, SZ_2M, SZ_2M + SZ_1M, GFP_KERNEL,
-				  IO_PGTABLE_SAFE_NO_FLUSH);
+	res = io_pgtable_safe_cut(pgt_fixture(test)->pgt, SZ_2M, SZ_2M + SZ_1M, PGT_PROT,
+				  GFP_KERNEL, IO_PGTABLE_SAFE_NO_FLUSH);
 	check_unmap_result(test, res, SZ_2M + SZ_1M, 0);
 	expect_events(test, "", SZ_4K);
 	flush(test, SZ_2M, SZ_4M);
@@ -520,7 +521,8 @@ static void put_back_a_block(struct kunit *test)
 	struct io_pgtable_safe_unmap_result res;
 
 	atomic_set(&pgt_fixture(test)->fail_page, 2);
-	res = io_pgtable_safe_cut(pgt_fixture(test)->pgt, SZ_1G + SZ_4K, SZ_4K, GFP_KERNEL, 0);
+	res = io_pgtable_safe_cut(pgt_fixture(test)->pgt, SZ_1G + SZ_4K, SZ_4K, PGT_PROT,
+				  GFP_KERNEL, 0);
 	check_unmap_result(test, res, 0, -ENOMEM);
 	check_leaf(test, SZ_1G, SZ_1G);
 }

@@ -296,8 +296,8 @@ static void a_range_being_unmapped_is_nobody_elses(struct kunit *test)
 	do_map(test, RANGE, 0, SIZE);
 	enter_backend(test, &a, unmap_range);
 	check_others_are_kept_out(test);
-	check_next(test, RANGE);
-	check_mapped(test, SIZE + PAGE);
+	check_next(test, BEHIND);
+	check_mapped(test, PAGE);
 	check_neighbours_can_work(test);
 	leave_backend(test, &a);
 

@@ -150,7 +150,10 @@ static void add_best(struct spec *s, u64 iova, u64 paddr, u64 size, int prot)
 	}
 }
 
-/* What is left of a leaf that is cut */
+/*
+ * What is left of a leaf that is cut. It would have the protection that the call asks
+ * for; the client asks for the leaf's own, which is also right if the cut fails.
+ */
 static void keep_best(struct spec *s, const struct spec_leaf *leaf, u64 iova, u64 size)
 {
 	add_best(s, iova, leaf->paddr + (iova - leaf->iova), size, leaf->prot);
@@ -356,13 +359,16 @@ static void sg_errors(const struct spec *s, const struct spec_call *c, struct sp
 	}
 }
 
-static void map_errors(const struct spec *s, const struct spec_call *c, struct spec_results *r)
+static void prot_errors(const struct spec *s, const struct spec_call *c, struct spec_results *r)
 {
 	if (!(c->prot & (IOMMU_READ | IOMMU_WRITE)))
 		add_error(r, -EINVAL);
 	if (!(c->prot & IOMMU_READ) && s->write_implies_read)
 		add_error(r, -EINVAL);
+}
 
+static void map_errors(const struct spec *s, const struct spec_call *c, struct spec_results *r)
+{
 	if (c->fn == SPEC_MAP_SGTABLE)
 		sg_errors(s, c, r);
 	else if (c->fn == SPEC_MAP_REPEAT && (!c->block || c->block & (granule(s) - 1)))
@@ -386,6 +392,8 @@ static void argument_errors(const struct spec *s, const struct spec_call *c,
 	iova_errors(s, c->iova, c->fn == SPEC_NEXT ? granule(s) : call_size(c),
 		    call_align(s, c), r);
 	gfp_errors(s, c, r);
+	if (maps(c->fn) || c->fn == SPEC_CUT)
+		prot_errors(s, c, r);
 	if (maps(c->fn))
 		map_errors(s, c, r);
 	if (takes_flags(c->fn) && (c->flags & ~IO_PGTABLE_SAFE_NO_FLUSH))

@@ -50,7 +50,7 @@ void drop_unmaps(struct io_pgtable_safe *pgt)
 	io_pgtable_safe_unmap_present(pgt, 0, SZ_4K, 0);
 	/* cc: ignoring return value of 'io_pgtable_safe_cut' */
 	/* cocci: result-dropped */
-	io_pgtable_safe_cut(pgt, 0, SZ_4K, GFP_KERNEL, 0);
+	io_pgtable_safe_cut(pgt, 0, SZ_4K, IOMMU_READ, GFP_KERNEL, 0);
 	/* cc: ignoring return value of 'io_pgtable_safe_flush' */
 	/* cocci: result-dropped */
 	io_pgtable_safe_flush(pgt, 0, SZ_4K);
@@ -80,8 +80,6 @@ void drop_answers(struct io_pgtable_safe *pgt, struct io_pgtable_safe_span *span
 	io_pgtable_safe_kept(pgt);
 	/* cc: ignoring return value of 'io_pgtable_safe_pgtable_walk' */
 	io_pgtable_safe_pgtable_walk(pgt, 0, NULL);
-	/* cc: ignoring return value of 'io_pgtable_safe_read_and_clear_dirty' */
-	io_pgtable_safe_read_and_clear_dirty(pgt, 0, SZ_4K, 0, NULL);
 #else
 	if (io_pgtable_safe_lookup(pgt, 0, span))
 		pr_info("nothing there\n");

@@ -169,7 +169,7 @@ sample_bind(struct sample_as *as, const struct sample_vma *vma, gfp_t gfp);
 struct io_pgtable_safe_unmap_result __must_check
 sample_unbind(struct sample_as *as, const struct sample_vma *vma);
 struct io_pgtable_safe_unmap_result __must_check
-sample_unbind_part(struct sample_as *as, u64 iova, u64 size, gfp_t gfp);
+sample_unbind_part(struct sample_as *as, u64 iova, u64 size, int prot, gfp_t gfp);
 int __must_check sample_unbind_many(struct sample_as *as, const struct sample_vma *vmas,
 				    unsigned int count);
 

@@ -259,7 +259,8 @@ static void unbind_part_of_block(struct story *s)
 	tell(s, !err && span.iova == AT_BLOCKS && span.size == SZ_2M,
 	     "leaf_span() says what would cut nothing: %#llx+%s", span.iova,
 	     size_name(span.size));
-	got = unmap_outcome(sample_unbind_part(s->as, part.iova, part.size, GFP_KERNEL));
+	got = unmap_outcome(sample_unbind_part(s->as, part.iova, part.size, part.prot,
+					       GFP_KERNEL));
 	seen = gpu_sees(s->as, &vma);
 	tell(s, !got.err && got.bytes == part.size && seen == (vma.size - part.size) / SZ_4K,
 	     "cut() unmaps the 64K and maps the rest again: GPU reads %u pages", seen);

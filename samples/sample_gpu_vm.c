@@ -224,6 +224,7 @@ sample_unbind(struct sample_as *as, const struct sample_vma *vma)
  * @as: Address space.
  * @iova: First byte to unbind.
  * @size: Number of bytes.
+ * @prot: Permissions of the binding.
  * @gfp: How to allocate page tables.
  *
  * A block that lies in the part only partly is not bound for a moment, all of it.
@@ -234,9 +235,9 @@ sample_unbind(struct sample_as *as, const struct sample_vma *vma)
  * nothing has changed.
  */
 struct io_pgtable_safe_unmap_result sample_unbind_part(struct sample_as *as, u64 iova,
-						       u64 size, gfp_t gfp)
+						       u64 size, int prot, gfp_t gfp)
 {
-	return io_pgtable_safe_cut(as->pgt, iova, size, gfp, 0);
+	return io_pgtable_safe_cut(as->pgt, iova, size, prot, gfp, 0);
 }
 
 /**

@@ -279,7 +279,7 @@ stage() {
 	mkdir -p "$1"
 	rsync --recursive --links --checksum --delete --prune-empty-dirs \
 		--exclude='*.mod.c' --include='*.[ch]' --include=Kbuild --include=Kconfig \
-		--include=.kunitconfig --include=/kunit/ --include=/samples/ --include=/judge/ --include=/bench/ \
+		--include=.kunitconfig --include=/core/ --include=/kunit/ --include=/samples/ --include=/judge/ --include=/bench/ \
 		--exclude='*' "$PROJECT/" "$1/"
 }
 

@@ -121,7 +121,7 @@ statement S;
 
 @cut depends on patch && locks_region@
 @@
-+static int panthor_vm_cut_pages(struct panthor_vm *vm, u64 iova, u64 size)
++static int panthor_vm_cut_pages(struct panthor_vm *vm, u64 iova, u64 size, int prot)
 +{
 +	struct io_pgtable_safe_unmap_result res;
 +	struct io_pgtable_safe_span span;
@@ -132,7 +132,7 @@ statement S;
 +		ret = panthor_vm_lock_region(vm, span.iova, span.size);
 +	if (ret)
 +		return ret;
-+	res = io_pgtable_safe_cut(vm->pgtbl_ops, iova, size, GFP_NOWAIT,
++	res = io_pgtable_safe_cut(vm->pgtbl_ops, iova, size, prot, GFP_NOWAIT,
 +				  IO_PGTABLE_SAFE_NO_FLUSH);
 +	return res.err;
 +}
@@ -145,7 +145,7 @@ expression vm, start, range;
 -	unmap_hugepage_align(...);
 -	panthor_vm_lock_region(vm, start, range);
 -	panthor_vm_unmap_pages(vm, start, range);
-+	ret = panthor_vm_cut_pages(vm, start, range);
++	ret = panthor_vm_cut_pages(vm, start, range, flags_to_prot(unmap_vma->flags));
 +	if (ret)
 +		return ret;
 
@@ -189,7 +189,8 @@ expression vm, start, range;
  {
 	<...
 -	ret = panthor_vm_unmap_pages(vm, start, range);
-+	ret = io_pgtable_safe_cut(vm->pgtbl_ops, start, range, GFP_NOWAIT, 0).err;
++	ret = io_pgtable_safe_cut(vm->pgtbl_ops, start, range,
++				  flags_to_prot(unmap_vma->flags), GFP_NOWAIT, 0).err;
 	...>
  }
 

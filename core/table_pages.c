@@ -1,23 +1,13 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+// SPDX-License-Identifier: GPL-2.0
 /*
  * The pages that page tables are made of: where they come from, and when they
  * are given back.
  */
-#ifndef _IO_PGTABLE_SAFE_PAGES_H
-#define _IO_PGTABLE_SAFE_PAGES_H
 
 #include <linux/device.h>
-#include <linux/gfp.h>
-#include <linux/io-pgtable.h>
 #include <linux/mm.h>
-#include <linux/preempt.h>
-#include <linux/sched.h>
 #include <linux/slab.h>
-#include <linux/spinlock.h>
-#include <linux/types.h>
 #include <linux/vmstat.h>
-
-#include "io_pgtable_safe_compat.h"
 
 /**
  * DOC: table pages
@@ -28,17 +18,17 @@
  * be told where to get them, and the layer keeps what is freed until then.
  *
  * The callback that frees has neither an address nor an operation to go by. But
- * the format asks for the walk cache to be flushed first, and says of which
- * range; that is in the claim of one operation; and what is freed next by the
- * same task, or interrupt, is freed by that operation. So the pages that an
- * operation frees make a batch, with the range of all that was to be flushed:
+ * only an unmap that covers tables, and a map of a block over tables, can get
+ * there. They know before, and enter themselves in a list, with the task that runs
+ * them. And the format asks for the walk cache to be flushed before it frees, and
+ * says of which range. So the pages that an operation frees make a batch, each
+ * with the range that was to be flushed for it:
  *
- * - It begins with the flush that the format asks for.
- * - An operation that invalidates what it unmapped, which covers that range,
+ * - An operation that invalidates what it unmapped, which covers these ranges,
  *   gives the batch back afterwards.
- * - Else the operation leaves it behind. A flush gives back what was left before
- *   it began and what it covers. One that covers an end of the range of a batch
- *   leaves the rest to be covered.
+ * - Else the operation leaves it behind. A flush covers what was left before it
+ *   began. What it covers of a page's range, from either end, need not be
+ *   flushed again, and a batch goes back when all of it has been.
  *
  * So a page is never given back by the invalidation of somebody else, nor by one
  * that began too early, and operations do not wait for each other. A page that is
@@ -49,74 +39,6 @@
  * can it be kept in the page, because the walker may be reading that, nor in
  * struct page, which is not the layer's where a driver allocates.
  */
-
-/**
- * struct table_page - The record of one page of tables.
- * @next: The next one: that is not in use, or of the same batch.
- * @pages: What was freed, or NULL.
- * @size: Its size in bytes.
- * @later: Of the first of a batch: the next batch.
- * @tag: Likewise: who is freeing, or, once that is over, when it was.
- * @op: Likewise: what the operation is known by.
- * @first: Likewise: first byte of what must be invalidated.
- * @last: Likewise: the last byte.
- */
-struct table_page {
-	struct table_page *next;
-	void *pages;
-	size_t size;
-	struct table_page *later;
-	unsigned long tag;
-	u64 op;
-	u64 first;
-	u64 last;
-};
-
-/**
- * struct table_source - Where pages come from and go to.
- * @alloc: The driver's allocator, or NULL for the kernel's.
- * @free: Likewise.
- * @cookie: What they are called with.
- * @node: The NUMA node for the kernel's.
- */
-struct table_source {
-	void *(*alloc)(void *cookie, size_t size, gfp_t gfp);
-	void (*free)(void *cookie, void *pages, size_t size);
-	void *cookie;
-	int node;
-};
-
-/*
- * struct table_pages - The pages of one page table.
- * @open: Batches of operations under way. Under @lock, but may be compared with NULL
- *	without it, and is next to what operations look at anyway.
- * @source: Where they come from.
- * @on: The format gets its pages here.
- * @top: Size of the top-level table in bytes, the first to be allocated.
- * @levels: Levels of tables below it.
- * @shift: log2 of the granule: of the size of these tables, and of a page.
- * @lock: Protects what follows. Taken with interrupts off, and no other within.
- * @unused: Records of the pages that are in the table.
- * @now: Counts the batches that have been left.
- * @kept: Bytes in all batches.
- * @left: Batches that wait for a flush.
- * @reserve: Pages for maps with %IO_PGTABLE_SAFE_RESERVED, by &table_page.next,
- *	or NULL.
- */
-struct table_pages {
-	struct table_page *open;
-	struct table_source source;
-	bool on;
-	size_t top;
-	unsigned int levels;
-	unsigned int shift;
-	spinlock_t lock; /* for what follows */
-	struct table_page *unused __guarded_by(&lock);
-	unsigned long now __guarded_by(&lock);
-	u64 kept __guarded_by(&lock);
-	struct table_page *left __guarded_by(&lock);
-	struct table_page **reserve __guarded_by(&lock);
-};
 
 static void table_pages_init(struct table_pages *t, struct device *dev)
 {
@@ -222,13 +144,12 @@ static inline struct table_page *table_pages_reserved(struct table_pages *t, siz
  * @size: In bytes.
  * @gfp: For the allocators, or %IO_PGTABLE_SAFE_RESERVED.
  *
- * Context: Any; sleeps if @gfp allows it.
+ * Context: Process context, atomic sections included; sleeps if @gfp allows it.
  * Return: Zeroed memory, or NULL.
  */
 static inline void *table_pages_alloc(struct table_pages *t, size_t size, gfp_t gfp)
 {
 	struct table_page *p = NULL;
-	unsigned long flags;
 	void *pages = NULL;
 
 	if (likely(gfp != IO_PGTABLE_SAFE_RESERVED)) {
@@ -239,14 +160,14 @@ static inline void *table_pages_alloc(struct table_pages *t, size_t size, gfp_t 
 	if (!t->top)
 		t->top = size;
 
-	spin_lock_irqsave(&t->lock, flags);
+	spin_lock(&t->lock);
 	p = p ?: table_pages_reserved(t, size);
 	if (p) {
 		pages = p->pages;
 		p->pages = NULL;
 		table_pages_push(t, p);
 	}
-	spin_unlock_irqrestore(&t->lock, flags);
+	spin_unlock(&t->lock);
 	return pages;
 }
 
@@ -281,7 +202,7 @@ static inline void table_pages_set_levels(struct table_pages *t, enum io_pgtable
  * Whatever is mapped in it, once: with pages of the smallest size there is a
  * table for each part of it that a table can describe, on each level.
  *
- * Context: Any.
+ * Context: Process context, atomic sections included.
  * Return: The number, without the top-level table.
  */
 static u64 table_pages_count(const struct table_pages *t, u64 first, u64 last)
@@ -298,86 +219,60 @@ static u64 table_pages_count(const struct table_pages *t, u64 first, u64 last)
 
 /* --- batches -------------------------------------------------------------- */
 
-/* Who is running */
-static unsigned long table_pages_self(void)
-{
-	return (unsigned long)current | interrupt_context_level();
-}
-
 /*
- * The batch that whoever is running adds to: the last one begun. A callback of
- * the driver may begin an operation in the middle of another, and ends it there.
+ * The operation that frees: the last one that the running task has begun. A callback
+ * of the driver may begin one in the middle of another, and ends it there.
  */
-static struct table_page *table_pages_mine(struct table_pages *t) __must_hold(&t->lock)
+static struct table_op *table_pages_mine(struct table_pages *t) __must_hold(&t->lock)
 {
-	unsigned long self = table_pages_self();
-	struct table_page *batch;
+	struct table_op *op;
 
-	for (batch = t->open; batch; batch = batch->later)
-		if (batch->tag == self)
+	for (op = t->ops; op; op = op->next)
+		if (op->task == current)
 			break;
-	return batch;
-}
-
-/* Where the batch of an operation is */
-static struct table_page **table_pages_find(struct table_pages *t, u64 op)
-	__must_hold(&t->lock)
-{
-	struct table_page **batch;
-
-	for (batch = &t->open; *batch; batch = &(*batch)->later)
-		if ((*batch)->op == op)
-			break;
-	return batch;
+	return op;
 }
 
 /**
- * table_pages_expect() - Keep the pages that are freed from here on.
+ * table_op_begin() - What the running task frees from here on is to be kept.
  * @t: The pages.
- * @op: What the operation under way is known by; no other must be.
+ * @op: The operation.
+ *
+ * Until table_op_end(). Not for a table whose format has pages of its own.
+ *
+ * Context: Process context, atomic sections included.
+ */
+static void table_op_begin(struct table_pages *t, struct table_op *op)
+{
+	*op = (struct table_op){ .task = current };
+	spin_lock(&t->lock);
+	op->next = t->ops;
+	t->ops = op;
+	spin_unlock(&t->lock);
+}
+
+/**
+ * table_op_expect() - The format asks for a flush, to free tables.
+ * @t: The pages.
  * @first: First byte of what must be invalidated before they are given back.
  * @last: The last byte.
  *
- * Until table_pages_end(), and of what this task, or interrupt, frees. At least
- * one page is about to be freed.
- *
- * Context: Any.
+ * Context: Process context, atomic sections included.
+ * Return: False if the running task keeps no tables, so that it must flush now.
  */
-static void table_pages_expect(struct table_pages *t, u64 op, u64 first, u64 last)
+static bool table_op_expect(struct table_pages *t, u64 first, u64 last)
 {
-	struct table_page *batch;
-	unsigned long flags;
+	struct table_op *op;
 
-	spin_lock_irqsave(&t->lock, flags);
-	batch = *table_pages_find(t, op);
-	if (batch) {
-		batch->first = min(batch->first, first);
-		batch->last = max(batch->last, last);
-	} else {
-		batch = table_pages_pop(t);
-		*batch = (struct table_page){
-			.later = t->open, .tag = table_pages_self(), .op = op,
-			.first = first, .last = last,
-		};
-		WRITE_ONCE(t->open, batch);
+	spin_lock(&t->lock);
+	op = table_pages_mine(t);
+	if (op) {
+		op->armed = true;
+		op->first = first;
+		op->last = last;
 	}
-	spin_unlock_irqrestore(&t->lock, flags);
-}
-
-/* The first of a batch has a record already, in which nothing is yet */
-static inline void table_pages_keep(struct table_pages *t, struct table_page *batch,
-				    void *pages, size_t size) __must_hold(&t->lock)
-{
-	struct table_page *p = batch;
-
-	if (batch->pages) {
-		p = table_pages_pop(t);
-		p->next = batch->next;
-		batch->next = p;
-	}
-	p->pages = pages;
-	p->size = size;
-	t->kept += size;
+	spin_unlock(&t->lock);
+	return op;
 }
 
 /**
@@ -386,22 +281,29 @@ static inline void table_pages_keep(struct table_pages *t, struct table_page *ba
  * @pages: What table_pages_alloc() returned.
  * @size: In bytes.
  *
- * Context: Any.
+ * Context: Process context, atomic sections included.
  */
 static inline void table_pages_free(struct table_pages *t, void *pages, size_t size)
 {
-	struct table_page *batch, *p = NULL;
-	unsigned long flags;
+	struct table_page *p;
+	struct table_op *op;
+	bool keep;
 
-	spin_lock_irqsave(&t->lock, flags);
-	batch = table_pages_mine(t);
-	if (batch)
-		table_pages_keep(t, batch, pages, size);
-	else
-		p = table_pages_pop(t);
-	spin_unlock_irqrestore(&t->lock, flags);
+	spin_lock(&t->lock);
+	p = table_pages_pop(t);
+	op = table_pages_mine(t);
+	keep = op && op->armed;
+	if (keep) {
+		*p = (struct table_page){
+			.next = op->batch, .pages = pages, .size = size,
+			.first = op->first, .last = op->last,
+		};
+		op->batch = p;
+		t->kept += size;
+	}
+	spin_unlock(&t->lock);
 
-	if (!batch) {
+	if (!keep) {
 		kfree(p);
 		table_source_put(&t->source, pages, size);
 	}
@@ -411,7 +313,6 @@ static inline void table_pages_free(struct table_pages *t, void *pages, size_t s
 static void table_pages_release_batch(struct table_pages *t, struct table_page *p)
 {
 	struct table_page *next;
-	unsigned long flags;
 	u64 size = 0;
 
 	for (; p; p = next) {
@@ -419,9 +320,9 @@ static void table_pages_release_batch(struct table_pages *t, struct table_page *
 		size += p->size;
 		table_page_free(&t->source, p);
 	}
-	spin_lock_irqsave(&t->lock, flags);
+	spin_lock(&t->lock);
 	t->kept -= size;
-	spin_unlock_irqrestore(&t->lock, flags);
+	spin_unlock(&t->lock);
 }
 
 static void table_pages_release(struct table_pages *t, struct table_page *batch)
@@ -434,46 +335,30 @@ static void table_pages_release(struct table_pages *t, struct table_page *batch)
 	}
 }
 
-static void table_pages_leave(struct table_pages *t, struct table_page *batch)
-	__must_hold(&t->lock)
-{
-	batch->tag = t->now++;
-	batch->later = t->left;
-	t->left = batch;
-}
-
 /**
- * table_pages_end() - An operation that may have freed pages is over.
+ * table_op_end() - An operation that may have freed tables is over.
  * @t: The pages.
- * @op: What it is known by.
+ * @op: The operation.
  * @invalidated: So is the invalidation of all that it unmapped.
  *
- * To be called, if @open is not NULL, while the operation is still known by @op.
- * Without the lock one sees at least what one has put there oneself.
- *
- * Context: Any.
+ * Context: Process context, atomic sections included.
  */
-static noinline void table_pages_end(struct table_pages *t, u64 op, bool invalidated)
+static void table_op_end(struct table_pages *t, struct table_op *op, bool invalidated)
 {
-	struct table_page **place, *batch;
-	unsigned long flags;
+	struct table_page *batch = op->batch;
+	struct table_op **place;
 
-	spin_lock_irqsave(&t->lock, flags);
-	place = table_pages_find(t, op);
-	batch = *place;
-	if (batch) {
-		WRITE_ONCE(*place, batch->later);
-		batch->later = NULL;
-		if (!batch->pages) {
-			/* Nothing was freed: the record belongs to a page in use */
-			table_pages_push(t, batch);
-			batch = NULL;
-		} else if (!invalidated) {
-			table_pages_leave(t, batch);
-			batch = NULL;
-		}
+	spin_lock(&t->lock);
+	for (place = &t->ops; *place != op; place = &(*place)->next)
+		;
+	*place = op->next;
+	if (batch && !invalidated) {
+		batch->when = t->now++;
+		batch->later = t->left;
+		t->left = batch;
+		batch = NULL;
 	}
-	spin_unlock_irqrestore(&t->lock, flags);
+	spin_unlock(&t->lock);
 	table_pages_release(t, batch);
 }
 
@@ -481,29 +366,35 @@ static noinline void table_pages_end(struct table_pages *t, u64 op, bool invalid
  * table_pages_before_flush() - What a flush that begins now will cover.
  * @t: The pages.
  *
- * Context: Any.
+ * Context: Process context, atomic sections included.
  * Return: A point in time, for table_pages_after_flush().
  */
 static unsigned long table_pages_before_flush(struct table_pages *t)
 {
-	unsigned long flags, now;
+	unsigned long now;
 
-	spin_lock_irqsave(&t->lock, flags);
+	spin_lock(&t->lock);
 	now = t->now;
-	spin_unlock_irqrestore(&t->lock, flags);
+	spin_unlock(&t->lock);
 	return now;
 }
 
-/* What is left of a batch to be flushed, now that this has been? */
+/* Has all of a batch been flushed, now that this has been? */
 static bool table_pages_covered(struct table_page *batch, u64 first, u64 last)
 {
-	if (first <= batch->first && last >= batch->last)
-		return true;
-	if (first <= batch->first && last >= batch->first)
-		batch->first = last + 1;
-	else if (last >= batch->last && first <= batch->last)
-		batch->last = first - 1;
-	return false;
+	struct table_page *p;
+	bool covered = true;
+
+	for (p = batch; p; p = p->next) {
+		if (first <= p->first && last >= p->last)
+			p->flushed = true;
+		else if (first <= p->first && last >= p->first)
+			p->first = last + 1;
+		else if (last >= p->last && first <= p->last)
+			p->last = first - 1;
+		covered &= p->flushed;
+	}
+	return covered;
 }
 
 /**
@@ -513,18 +404,17 @@ static bool table_pages_covered(struct table_page *batch, u64 first, u64 last)
  * @first: First byte that was invalidated.
  * @last: The last byte.
  *
- * Context: Any.
+ * Context: Process context, atomic sections included.
  */
 static void table_pages_after_flush(struct table_pages *t, unsigned long begin,
 				    u64 first, u64 last)
 {
 	struct table_page **place, *batch, *done = NULL;
-	unsigned long flags;
 
-	spin_lock_irqsave(&t->lock, flags);
+	spin_lock(&t->lock);
 	place = &t->left;
 	while ((batch = *place)) {
-		if ((long)(batch->tag - begin) >= 0 ||
+		if ((long)(batch->when - begin) >= 0 ||
 		    !table_pages_covered(batch, first, last)) {
 			place = &batch->later;
 			continue;
@@ -533,18 +423,17 @@ static void table_pages_after_flush(struct table_pages *t, unsigned long begin,
 		batch->later = done;
 		done = batch;
 	}
-	spin_unlock_irqrestore(&t->lock, flags);
+	spin_unlock(&t->lock);
 	table_pages_release(t, done);
 }
 
 static u64 table_pages_kept(struct table_pages *t)
 {
-	unsigned long flags;
 	u64 kept;
 
-	spin_lock_irqsave(&t->lock, flags);
+	spin_lock(&t->lock);
 	kept = t->kept;
-	spin_unlock_irqrestore(&t->lock, flags);
+	spin_unlock(&t->lock);
 	return kept;
 }
 
@@ -552,9 +441,9 @@ static u64 table_pages_kept(struct table_pages *t)
  * table_pages_destroy() - Give back whatever is still kept.
  * @t: The pages; the format has freed its tables, and nobody walks them.
  *
- * Context: Any.
+ * Context: Process context, atomic sections included.
  */
-static void table_pages_destroy(struct table_pages *t) __context_unsafe(/* not shared */)
+static void table_pages_destroy(struct table_pages *t)
 {
 	struct table_page *p;
 
@@ -566,4 +455,3 @@ static void table_pages_destroy(struct table_pages *t) __context_unsafe(/* not s
 	}
 }
 
-#endif /* _IO_PGTABLE_SAFE_PAGES_H */

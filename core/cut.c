@@ -1,13 +1,7 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+// SPDX-License-Identifier: GPL-2.0
 /*
- * Unmapping a range whose ends lie inside leaves. Included by io_pgtable_safe.c
- * only, behind what it uses of it.
+ * Unmapping a range whose ends lie inside leaves.
  */
-#ifndef _IO_PGTABLE_SAFE_CUT_H
-#define _IO_PGTABLE_SAFE_CUT_H
-
-#include "io_pgtable_safe_ledger_cut.h"
-#include "io_pgtable_safe_prots.h"
 
 /**
  * DOC: cutting a block
@@ -23,13 +17,12 @@
  * The order of things, so that all or nothing holds to the end:
  *
  * 1. The range is claimed together with the rest of the leaves at its ends, the
- *    latter's protections and addresses are looked up, and what the ledger and the
- *    record of protections will need is allocated.
+ *    latter's addresses are looked up, and what is to be left of them is recorded.
  * 2. The leaf at the start is unmapped and invalidated, and its rest is mapped.
  * 3. The same for the leaf at the end, if that is another.
  * 4. The leaves between them are unmapped and invalidated. It cannot fail, nor
  *    can what follows.
- * 5. The ledger learns of it in one moment, and the claim is given up.
+ * 5. The range is settled, and the claim is given up.
  *
  * If memory for tables runs out in 2 or 3, what was mapped of the rest is unmapped
  * and invalidated again, and the whole leaf is mapped as it was; after 3 that is
@@ -65,44 +58,43 @@ struct cut_rest {
 
 /**
  * struct cut_leaf - A leaf that is cut.
- * @span: Where it is.
+ * @first: Offset of its first byte.
  * @rest: What is to be left of it, before and behind what is unmapped.
- * @draft: The same, for the ledger.
  * @paddr: What it maps.
  * @shift: log2 of its size.
- * @prot: Its protection.
  * @stage: What has become of it.
  */
 struct cut_leaf {
-	struct ledger_leaf span;
+	u64 first;
 	struct cut_rest rest[2];
-	struct ledger_node *draft;
 	phys_addr_t paddr;
 	unsigned int shift;
-	int prot;
 	enum cut_stage stage;
 };
 
 /**
  * struct cut - A call that cuts leaves.
  * @pgt: The page table.
- * @gfp: For tables, ledger and protections.
- * @claim: The range, and all of the leaves at its ends.
- * @nr: Number of leaves that are cut.
- * @leaf: They.
+ * @prot: Protection of what is mapped back.
+ * @gfp: For tables and ledger.
+ * @claimed: What is known of the range, with all of the leaves at its ends.
+ * @ends: First and last byte of the leaf that holds the first byte of the range, and of
+ *	the one that holds the last, which may be the same.
+ * @leaf: The leaves that are cut.
+ * @nr: Their number.
  * @first: Offset of the first byte of the leaves that go whole.
  * @size: In bytes, or 0.
- * @shift: log2 of a size that none of these is smaller than.
  */
 struct cut {
 	struct io_pgtable_safe *pgt;
+	int prot;
 	gfp_t gfp;
-	struct ledger_claim claim;
-	unsigned int nr;
+	struct ledger_claimed claimed;
+	u64 ends[2][2];
 	struct cut_leaf leaf[2];
+	unsigned int nr;
 	u64 first;
 	u64 size;
-	unsigned int shift;
 };
 
 static u64 cut_leaf_size(const struct cut_leaf *leaf)
@@ -124,45 +116,66 @@ static u64 cut_iova(const struct cut *cut, u64 off)
 /* --- the plan -------------------------------------------------------------- */
 
 /* From first to last goes; either may be outside the leaf */
-static void cut_add_leaf(struct cut *cut, const struct ledger_leaf *span, u64 first,
-			 u64 last)
+static void cut_add_leaf(struct cut *cut, const u64 span[2], u64 first, u64 last)
 {
 	struct io_pgtable_safe *pgt = cut->pgt;
 	struct cut_leaf *leaf = &cut->leaf[cut->nr++];
 
 	*leaf = (struct cut_leaf){
-		.span = *span,
-		.shift = fls64(span->last - span->first),
-		.prot = prots_get(&pgt->prots, span->first),
-		.paddr = pgt->ops->iova_to_phys(pgt->ops, cut_iova(cut, span->first)),
+		.first = span[0],
+		.shift = fls64(span[1] - span[0]),
+		.paddr = pgt->ops->iova_to_phys(pgt->ops, cut_iova(cut, span[0])),
 	};
-	if (first > span->first)
-		leaf->rest[0] = (struct cut_rest){
-			.first = span->first, .size = first - span->first
-		};
-	if (last < span->last)
-		leaf->rest[1] = (struct cut_rest){
-			.first = last + 1, .size = span->last - last
-		};
+	if (first > span[0])
+		leaf->rest[0] = (struct cut_rest){ .first = span[0], .size = first - span[0] };
+	if (last < span[1])
+		leaf->rest[1] = (struct cut_rest){ .first = last + 1, .size = span[1] - last };
 }
 
 /* Which leaves are cut, and what is between them */
-static void cut_plan(struct cut *cut, const struct ledger_leaf ends[2], u64 first,
-		     u64 last)
+static void cut_plan(struct cut *cut, u64 first, u64 last)
 {
-	bool one = ends[0].first == ends[1].first;
-	bool cuts_first = ends[0].first < first || (one && ends[1].last > last);
-	bool cuts_last = !one && ends[1].last > last;
-	u64 end = cuts_last ? ends[1].first : last + 1;
+	const u64 *a = cut->ends[0], *b = cut->ends[1];
+	bool one = a[0] == b[0], cuts_first = a[0] < first || (one && b[1] > last);
+	bool cuts_last = !one && b[1] > last;
+	u64 end = cuts_last ? b[0] : last + 1;
 
 	cut->nr = 0;
-	cut->first = cuts_first ? ends[0].last + 1 : first;
+	cut->first = cuts_first ? a[1] + 1 : first;
 	/* In one leaf there is nothing between; the end may also be 2^64 */
 	cut->size = cuts_first && one ? 0 : end - cut->first;
 	if (cuts_first)
-		cut_add_leaf(cut, &ends[0], first, last);
+		cut_add_leaf(cut, a, first, last);
 	if (cuts_last)
-		cut_add_leaf(cut, &ends[1], first, last);
+		cut_add_leaf(cut, b, first, last);
+}
+
+/* Claim the leaves that hold the range. They may be others by the time */
+static int cut_claim(struct cut *cut, u64 first, u64 last)
+{
+	struct ledger *l = &cut->pgt->ledger;
+	u64 offs[2] = { first, last }, span[2], now[2];
+	struct ledger_piece p;
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < 2; i++) {
+		err = ledger_hold_leaf(l, offs[i], &cut->ends[i][0], &cut->ends[i][1], &p);
+		if (err)
+			return err;
+		ledger_release(&p);
+	}
+	span[0] = cut->ends[0][0];
+	span[1] = cut->ends[1][1];
+	err = ledger_claim(l, span[0], span[1], LEDGER_UNMAP, 0, &cut->claimed);
+	for (i = 0; i < 2 && !err; i++) {
+		ledger_claimed_leaf(l, offs[i], &now[0], &now[1]);
+		if (now[0] == cut->ends[i][0] && now[1] == cut->ends[i][1])
+			continue;
+		ledger_settle(l, span[0], span[1], LEDGER_MAPPED);
+		err = -EBUSY;
+	}
+	return err == -ENOTBLK ? -EBUSY : err;
 }
 
 /* The next leaves of the same size in what is left of a leaf: how many bytes */
@@ -172,26 +185,21 @@ static u64 cut_next_run(const struct cut *cut, const struct cut_leaf *leaf, u64 
 	u64 count;
 
 	*shift = best_shift(cut->pgt, cut_iova(cut, off),
-			    leaf->paddr + (off - leaf->span.first), left, &count);
+			    leaf->paddr + (off - leaf->first), left, &count);
 	return count << *shift;
 }
 
-/* Record what is to be left on one side, so that nothing can fail afterwards */
-static int cut_prepare_rest(struct cut *cut, struct cut_leaf *leaf,
-			    const struct cut_rest *rest)
+/* Record what is to be left on one side, so that only tables can be lacking afterwards */
+static int cut_record_rest(struct cut *cut, struct cut_leaf *leaf,
+			   const struct cut_rest *rest)
 {
-	struct io_pgtable_safe *pgt = cut->pgt;
 	u64 off = rest->first, left = rest->size, run;
 	unsigned int shift;
 	int err = 0;
 
 	for (; left && !err; left -= run, off += run) {
 		run = cut_next_run(cut, leaf, off, left, &shift);
-		err = ledger_draft(&pgt->ledger, &leaf->span, leaf->draft, off,
-				   off + run - 1, shift, cut->gfp);
-		if (!err && prots_wants(&pgt->prots, shift, leaf->prot))
-			err = prots_set(&pgt->prots, off, off + run - 1, shift,
-					leaf->prot, cut->gfp);
+		err = ledger_record(&cut->pgt->ledger, off, off + run - 1, shift, cut->gfp);
 	}
 	return err;
 }
@@ -203,7 +211,7 @@ static int cut_check_reserve(const struct cut *cut)
 	int err = 0;
 
 	for (leaf = cut->leaf; leaf < cut->leaf + cut->nr && !err; leaf++)
-		err = check_reserve(cut->pgt, cut_iova(cut, leaf->span.first),
+		err = check_reserve(cut->pgt, cut_iova(cut, leaf->first),
 				    cut_leaf_size(leaf), cut->gfp);
 	return err;
 }
@@ -228,12 +236,10 @@ static int cut_prepare(struct cut *cut)
 		err = cut_judge_paddr(cut, leaf);
 		if (err)
 			break;
-		leaf->draft = ledger_new_draft(&cut->pgt->ledger, &leaf->span, cut->gfp);
-		err = leaf->draft ? 0 : -ENOMEM;
-		if (!err)
-			err = cut_prepare_rest(cut, leaf, &leaf->rest[0]);
-		if (!err)
-			err = cut_prepare_rest(cut, leaf, &leaf->rest[1]);
+		ledger_split(&cut->pgt->ledger, leaf->first,
+			     leaf->first + cut_leaf_size(leaf) - 1, leaf->shift);
+		err = cut_record_rest(cut, leaf, &leaf->rest[0]) ?:
+		      cut_record_rest(cut, leaf, &leaf->rest[1]);
 	}
 	return err;
 }
@@ -274,8 +280,8 @@ static int cut_map_rest(struct cut *cut, const struct cut_leaf *leaf,
 		run = cut_next_run(cut, leaf, off, rest->size - rest->mapped, &shift);
 		run = max_run(run >> shift, shift, MAX_RUN) << shift;
 		res = backend_map(pgt, cut_iova(cut, off),
-				  leaf->paddr + (off - leaf->span.first), run, shift,
-				  leaf->prot, cut->gfp);
+				  leaf->paddr + (off - leaf->first), run, shift,
+				  cut->prot, cut->gfp);
 		rest->mapped += res.mapped;
 	}
 	return res.err;
@@ -286,7 +292,9 @@ static int cut_put_back(struct cut *cut, struct cut_leaf *leaf)
 {
 	struct io_pgtable_safe *pgt = cut->pgt;
 	struct io_pgtable_safe_map_result res;
+	struct table_op tables;
 	struct cut_rest *rest;
+	bool keeps;
 
 	/* A backend that has broken its contract gets no further call */
 	if (check_table(pgt))
@@ -296,10 +304,11 @@ static int cut_put_back(struct cut *cut, struct cut_leaf *leaf)
 		if (check_table(pgt))
 			return cut_lost(cut, leaf);
 	}
-	atomic_inc(&pgt->replacing);
-	res = backend_map(pgt, cut_iova(cut, leaf->span.first), leaf->paddr,
-			  cut_leaf_size(leaf), leaf->shift, leaf->prot, cut->gfp);
-	atomic_dec(&pgt->replacing);
+	keeps = begin_tables(pgt, &tables, true);
+	res = backend_map(pgt, cut_iova(cut, leaf->first), leaf->paddr,
+			  cut_leaf_size(leaf), leaf->shift, cut->prot, cut->gfp);
+	if (keeps)
+		end_tables(pgt, &tables, false);
 	if (res.mapped != cut_leaf_size(leaf) || check_table(pgt))
 		return cut_lost(cut, leaf);
 	leaf->stage = CUT_WHOLE;
@@ -311,7 +320,7 @@ static u64 cut_leaf_granule(const struct cut *cut, const struct cut_leaf *leaf)
 {
 	const struct ledger *l = &cut->pgt->ledger;
 
-	return BIT_ULL(l->level[ledger_level_of_leaf(l, &leaf->span)].shift);
+	return BIT_ULL(l->shift[l->level_of[leaf->shift]]);
 }
 
 static int cut_one_leaf(struct cut *cut, struct cut_leaf *leaf)
@@ -320,7 +329,7 @@ static int cut_one_leaf(struct cut *cut, struct cut_leaf *leaf)
 	int err;
 
 	/* Invalidated in any case: nothing may be mapped in its place before */
-	done = cut_unmap(cut, leaf->span.first, size, cut_leaf_granule(cut, leaf));
+	done = cut_unmap(cut, leaf->first, size, cut_leaf_granule(cut, leaf));
 	if (check_table(cut->pgt))
 		return done ? cut_lost(cut, leaf) : -EIO;
 	err = cut_map_rest(cut, leaf, &leaf->rest[0]);
@@ -350,73 +359,52 @@ static int cut_leaves(struct cut *cut)
 /* What is between them; returns how much of it was unmapped */
 static u64 cut_middle(struct cut *cut, u32 flags)
 {
+	bool flush = !(flags & IO_PGTABLE_SAFE_NO_FLUSH), keeps;
 	u64 iova = cut_iova(cut, cut->first), done;
+	struct io_pgtable_safe *pgt = cut->pgt;
+	struct table_op tables;
 
 	if (!cut->size)
 		return 0;
-	done = backend_unmap(cut->pgt, iova, cut->size, 0);
-	invalidate_unmapped(cut->pgt, cut->claim.op, iova, done, BIT(cut->shift), flags);
+	keeps = begin_tables(pgt, &tables, false);
+	done = backend_unmap(pgt, iova, cut->size, 0);
+	if (flush)
+		invalidate(pgt, iova, done, BIT(cut->claimed.granule));
+	if (keeps)
+		end_tables(pgt, &tables, flush);
 	return done;
 }
 
 /* --- what became of it ------------------------------------------------------ */
 
-/* Leave the protection of no block that is not there */
-static void cut_settle_prots(struct cut *cut, const struct cut_leaf *leaf)
+static void cut_settle_leaf(struct cut *cut, const struct cut_leaf *leaf)
 {
-	struct prots *prots = &cut->pgt->prots;
-	u64 first = leaf->span.first, size = cut_leaf_size(leaf);
+	u64 first = leaf->first, size = cut_leaf_size(leaf);
+	const struct cut_rest *a = &leaf->rest[0], *b = &leaf->rest[1];
+	struct io_pgtable_safe *pgt = cut->pgt;
 
-	if (leaf->stage == CUT_WHOLE)
-		prots_erase(prots, first + prots->block, size - prots->block);
-	else if (leaf->stage == CUT_LOST)
-		prots_erase(prots, first, size);
-	else if (leaf->rest[0].size < prots->block)
-		/* Those of the rest are right, but it begins with something smaller */
-		prots_erase(prots, first, prots->block);
-}
-
-/* Record what became of the leaves and of what was between them */
-static void cut_record(struct cut *cut, u64 middle)
-{
-	struct ledger *l = &cut->pgt->ledger;
-	struct ledger_garbage g = {};
-	struct cut_leaf *leaf;
-	unsigned long flags;
-
-	spin_lock_irqsave(&l->lock, flags);
-	for (leaf = cut->leaf; leaf < cut->leaf + cut->nr; leaf++) {
-		if (leaf->stage == CUT_DONE) {
-			ledger_replace_leaf(l, &leaf->span, leaf->draft, &g);
-			l->mapped -= cut_hole_size(leaf);
-		} else if (leaf->stage == CUT_LOST) {
-			ledger_clear(l, leaf->span.first, leaf->span.last, &g);
-			l->mapped -= cut_leaf_size(leaf);
-		}
+	if (leaf->stage == CUT_DONE) {
+		settle(pgt, cut_iova(cut, first + a->size), cut_hole_size(leaf), LEDGER_FREED);
+		settle(pgt, cut_iova(cut, first), a->size, LEDGER_MAPPED);
+		settle(pgt, cut_iova(cut, first + size - b->size), b->size, LEDGER_MAPPED);
+		return;
 	}
-	if (middle) {
-		ledger_clear(l, cut->first, cut->first + middle - 1, &g);
-		l->mapped -= middle;
-	}
-	ledger_leave_locked(l, &cut->claim);
-	spin_unlock_irqrestore(&l->lock, flags);
-
-	ledger_empty_garbage(l, &g);
+	/* Of nothing smaller, so it needs no memory */
+	if (ledger_record(&pgt->ledger, first, first + size - 1, leaf->shift, 0))
+		set_broken(pgt);
+	settle(pgt, cut_iova(cut, first), size,
+	       leaf->stage == CUT_WHOLE ? LEDGER_MAPPED : LEDGER_FREED);
 }
 
 static void cut_end(struct cut *cut, u64 middle)
 {
-	struct prots *prots = &cut->pgt->prots;
+	struct io_pgtable_safe *pgt = cut->pgt;
 	struct cut_leaf *leaf;
 
 	for (leaf = cut->leaf; leaf < cut->leaf + cut->nr; leaf++)
-		cut_settle_prots(cut, leaf);
-	prots_erase(prots, cut->first, middle);
-	/* Any that a leaf that was put back has replaced */
-	end_tables(cut->pgt, cut->claim.op, false);
-	cut_record(cut, middle);
-	for (leaf = cut->leaf; leaf < cut->leaf + cut->nr; leaf++)
-		ledger_free_draft(&cut->pgt->ledger, &leaf->span, leaf->draft, cut->gfp);
+		cut_settle_leaf(cut, leaf);
+	settle(pgt, cut_iova(cut, cut->first), middle, LEDGER_UNMAPPED);
+	settle(pgt, cut_iova(cut, cut->first + middle), cut->size - middle, LEDGER_MAPPED);
 }
 
 /* Bytes of the range that was asked for that are not mapped any more */
@@ -431,20 +419,20 @@ static u64 cut_unmapped(const struct cut *cut, u64 middle)
 }
 
 static noinline struct io_pgtable_safe_unmap_result
-cut_range(struct io_pgtable_safe *pgt, u64 iova, u64 size, gfp_t gfp, u32 flags)
+cut_range(struct io_pgtable_safe *pgt, u64 iova, u64 size, int prot, gfp_t gfp, u32 flags)
 {
 	u64 first = to_offset(pgt, iova), middle = 0;
 	struct cut cut __uninitialized;
-	struct ledger_leaf ends[2];
 	int err;
 
 	cut.pgt = pgt;
+	cut.prot = prot;
 	cut.gfp = gfp;
-	err = ledger_claim_cut(&pgt->ledger, &cut.claim, first, first + size - 1, ends,
-			       &cut.shift);
+	err = cut_claim(&cut, first, first + size - 1);
 	if (err)
 		return unmap_result(0, err);
-	cut_plan(&cut, ends, first, first + size - 1);
+	expect_flush(pgt, flags);
+	cut_plan(&cut, first, first + size - 1);
 	err = cut_prepare(&cut);
 	if (!err)
 		err = cut_leaves(&cut);
@@ -456,4 +444,55 @@ cut_range(struct io_pgtable_safe *pgt, u64 iova, u64 size, gfp_t gfp, u32 flags)
 	return unmap_result(cut_unmapped(&cut, middle), err ?: check_table(pgt));
 }
 
-#endif /* _IO_PGTABLE_SAFE_CUT_H */
+/**
+ * io_pgtable_safe_cut() - Unmap a range that may begin and end inside leaves.
+ * @pgt: The page table.
+ * @iova: First byte; aligned to the granule.
+ * @size: In bytes; a multiple of the granule.
+ * @prot: The protection that the leaves have, for what is mapped back.
+ * @gfp: For page tables and the ledger. No zone modifiers. Or
+ *	%IO_PGTABLE_SAFE_RESERVED; the reservation must be for all of the leaves.
+ * @flags: 0 or %IO_PGTABLE_SAFE_NO_FLUSH.
+ *
+ * As io_pgtable_safe_unmap(), and the same where no leaf is cut. A leaf that lies
+ * in the range in part only, of which there are at most two, is unmapped, and its
+ * rest is mapped again: the same memory with the largest page sizes that fit, and
+ * with @prot, since no format says which protection a leaf has: that of the
+ * binding, which must be one. Afterwards exactly the range is unmapped. On failure all
+ * is as it was, the sizes of leaves included. The same on every kernel, whether its
+ * formats can split blocks or not.
+ *
+ * For a moment the whole of such a leaf is not mapped, also on failure: from when
+ * it is unmapped until its rest has been mapped, with one invalidation and
+ * allocations in between, and if that fails once more until it has been put back.
+ * What lies between such leaves and what is outside them is not concerned. A
+ * device that cannot wait out a fault must not use these leaves meanwhile;
+ * io_pgtable_safe_leaf_span() says where they end. They are invalidated in that
+ * moment even with %IO_PGTABLE_SAFE_NO_FLUSH, which spares only the rest of the
+ * range. Without flush callbacks nobody does that: the driver must keep the device
+ * from walking the leaves during the call, see "Invalidation".
+ *
+ * With IO_PGTABLE_QUIRK_ARM_HD the rest counts as written to, whether it was or not.
+ *
+ * Context: Process context, atomic sections included, as far as the driver's flush
+ * callbacks allow; sleeps if @gfp allows it.
+ * Return: {@size, 0} or {0, error}: -EINVAL, -ERANGE, -EOVERFLOW, -ENOENT, -EBUSY
+ * (also if another thread is busy with the rest of such a leaf); -ENOMEM; -EIO, also
+ * if a leaf could not be put back, and then @unmapped says how much of the range is
+ * not mapped any more. See "Errors".
+ */
+struct io_pgtable_safe_unmap_result
+io_pgtable_safe_cut(struct io_pgtable_safe *pgt, u64 iova, u64 size, int prot,
+		    gfp_t gfp, u32 flags)
+{
+	struct io_pgtable_safe_unmap_result res;
+	int err;
+
+	err = check_cut(pgt, iova, size, prot, gfp, flags);
+	if (unlikely(err))
+		return unmap_result(0, err);
+	res = unmap_range(pgt, iova, size, flags);
+	return res.err == -ENOTBLK ? cut_range(pgt, iova, size, prot, gfp, flags) : res;
+}
+EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_cut, IO_PGTABLE_SAFE_NS);
+

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The record of what is mapped in one page table.
+ */
+#ifndef _IO_PGTABLE_SAFE_CORE_LEDGER_H
+#define _IO_PGTABLE_SAFE_CORE_LEDGER_H
+
+#include <linux/bitops.h>
+#include <linux/bug.h>
+#include <linux/errno.h>
+#include <linux/gfp.h>
+#include <linux/kernel.h>
+#include <linux/lockdep.h>
+#include <linux/minmax.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+
+#include "io_pgtable_safe.h"
+
+/**
+ * DOC: ledger
+ *
+ * The page table cannot be asked what is mapped: the formats differ, the check
+ * must come before the call, and iova_to_phys() costs a walk for each page and
+ * says nothing of leaf boundaries. So the layer keeps its own record.
+ *
+ * It is a radix tree with the levels of the page table: a node for each table, and
+ * a slot for each entry. A leaf is a slot, or, where a leaf takes several entries
+ * (large pages and supersections of v7s, contiguous entries), a run of slots in one
+ * node, aligned to its size. Each slot has two bits:
+ *
+ * ==  ==  ====================================================================
+ * lo  hi  slot
+ * ==  ==  ====================================================================
+ * 0   0   Free; or divided, if there is a child.
+ * 1   0   A leaf starts here.
+ * 1   1   A leaf starts here and an operation is under way on it.
+ * 0   1   The leaf of the slots before goes on here.
+ * ==  ==  ====================================================================
+ *
+ * Only the start of a leaf says that an operation is under way, so a claim leaves
+ * the structure of leaves as it is, every step is one mask operation for a word of
+ * slots, and a claim that is refused half-way is undone the same way:
+ *
+ * =============================  ========================  ====================
+ * step                           from                      to
+ * =============================  ========================  ====================
+ * claim for a map                free                      a leaf under way in
+ *                                                          each slot
+ * record the leaves of a map     claimed                   lo only at starts
+ * settle what was mapped         claimed                   hi off at starts
+ * claim for an unmap             leaves, none of them cut  hi on at starts
+ * settle what was unmapped       claimed                   both off
+ * =============================  ========================  ====================
+ *
+ * Each node has a lock, and a key that says which range it describes. Whoever
+ * wants slots walks down from the root without a lock, locks the node, compares
+ * the key, and walks again if it is another, as pte_offset_map_lock() of mm/ does.
+ * A node that goes gets no key and stays in the ledger to be used again, so a
+ * walker may meet a node that is somebody else's, but never freed memory.
+ *
+ * An operation claims its range piece by piece, in ascending order, with one
+ * node's lock at a time; then the backend runs with no lock held; then the range is
+ * settled piece by piece. Racers meet at the first slot that they share. A range
+ * that lies in one node can also be held: its lock is kept over the call of the
+ * backend, as mm/ sets PTEs under the lock of their table.
+ *
+ * A node stays when its slots become free. It goes when something takes its whole
+ * place, which is when io-pgtable frees the table: a block is mapped over it, or
+ * an unmap covers it. So the ledger never has more nodes than the page table had
+ * tables at the same time.
+ *
+ * The ledger counts in offsets from the first iova of the address space, and ranges
+ * are given by their first and last byte, so that neither the upper half nor the
+ * last page needs any thought.
+ */
+
+/* Enough for 64 bits and tables of 256 entries; lockdep has as many subclasses */
+#define LEDGER_MAX_LEVELS	8
+/* The key of a node that is in no tree */
+#define LEDGER_NO_KEY		(~0ULL)
+
+/**
+ * struct ledger_node - The slots of one table.
+ * @lock: Protects all but @child and @lvl. Above that of a child.
+ * @lvl: Its level, for good.
+ * @children: Number of its children.
+ * @key: Offset of the first byte that it describes, or %LEDGER_NO_KEY.
+ * @child: A pointer for each slot, or NULL as long as there was no child. The array
+ *	is published once; pointers are written under @lock and read without it.
+ * @next: The next one that is not in use; under &ledger.lock.
+ * @bits: Words 2n and 2n + 1 are the lo and hi bits of the same slots.
+ */
+struct ledger_node {
+	spinlock_t lock; /* see above */
+	u8 lvl;
+	u16 children;
+	u64 key;
+	struct ledger_node **child;
+	struct ledger_node *next;
+	unsigned long bits[];
+};
+
+/**
+ * struct ledger_spares - Memory for nodes to come.
+ * @node: For each level, by &ledger_node.next.
+ * @array: Arrays of children of nodes of this level; the first entry of each is the
+ *	next array.
+ * @slots: Number of slots of a node, for ledger_spare_bytes().
+ */
+struct ledger_spares {
+	unsigned int slots;
+	struct ledger_node *node[LEDGER_MAX_LEVELS];
+	struct ledger_node **array[LEDGER_MAX_LEVELS];
+};
+
+/**
+ * struct ledger_closed - A range whose holes are claimed, too.
+ * @first: Offset of the first byte.
+ * @last: Offset of the last byte.
+ * @next: The next one.
+ */
+struct ledger_closed {
+	u64 first;
+	u64 last;
+	struct ledger_closed *next;
+};
+
+/**
+ * struct ledger - The record of one page table.
+ * @root: The node of the highest level. Never goes.
+ * @closed: Ranges that are closed; written under @lock.
+ * @mask: For each level, the bytes that a node describes, minus one.
+ * @levels: Number of levels.
+ * @width: log2 of the slots of a node below the root.
+ * @shift: For each level, log2 of the bytes of a slot.
+ * @level_of: The level that has leaves of this size, as log2.
+ * @lock: Protects @unused, @reserve and the list of @closed. Innermost.
+ * @unused: Nodes that have been used, and no arrays.
+ * @reserve: Spares for maps with %IO_PGTABLE_SAFE_RESERVED, or NULL.
+ */
+struct ledger {
+	struct ledger_node *root;
+	struct ledger_closed *closed;
+	u64 mask[LEDGER_MAX_LEVELS];
+	u8 levels;
+	u8 width;
+	u8 shift[LEDGER_MAX_LEVELS];
+	u8 level_of[64];
+	spinlock_t lock; /* see above */
+	struct ledger_spares unused;
+	struct ledger_spares *reserve;
+};
+
+/**
+ * enum ledger_want - What a range is wanted for.
+ * @LEDGER_MAP: It must be free.
+ * @LEDGER_UNMAP: It must be full of leaves, none of them cut.
+ * @LEDGER_PRESENT: As for an unmap, but there may be holes.
+ * @LEDGER_LOOK: Nothing in it may be under way.
+ */
+enum ledger_want {
+	LEDGER_MAP,
+	LEDGER_UNMAP,
+	LEDGER_PRESENT,
+	LEDGER_LOOK,
+};
+
+/**
+ * enum ledger_outcome - What became of a claimed range.
+ * @LEDGER_MAPPED: Its leaves are mapped.
+ * @LEDGER_FREED: They are not, and tables may be left.
+ * @LEDGER_UNMAPPED: They were unmapped, and tables that they filled were freed.
+ */
+enum ledger_outcome {
+	LEDGER_MAPPED,
+	LEDGER_FREED,
+	LEDGER_UNMAPPED,
+};
+
+/**
+ * struct ledger_claimed - What an operation has to know of the range that it claimed.
+ * @granule: log2 of a size that no entry in it is smaller than.
+ * @tables: It covers all that some table describes.
+ */
+struct ledger_claimed {
+	unsigned int granule;
+	bool tables;
+};
+
+/**
+ * struct ledger_piece - A part of a range that one node can answer for.
+ * @node: The node, locked.
+ * @a: The first slot.
+ * @b: The last slot. None has a child.
+ * @whole: The range covers the slots whole; else only a part of slot @a.
+ * @end: Offset of the last byte.
+ */
+struct ledger_piece {
+	struct ledger_node *node;
+	unsigned int a;
+	unsigned int b;
+	bool whole;
+	u64 end;
+};
+
+#endif /* _IO_PGTABLE_SAFE_CORE_LEDGER_H */

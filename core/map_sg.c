@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Mapping what is in pieces: scatter-gather tables, and one piece over and over.
+ */
+
+/**
+ * struct sg_part - Part of a scatter-gather table.
+ * @sg: The entry it begins in.
+ * @nents: Entries from there on.
+ * @dma: It is of sg_dma_address(), not of sg_phys().
+ * @skip: Bytes of @sg before it.
+ * @size: Bytes of it.
+ */
+struct sg_part {
+	struct scatterlist *sg;
+	unsigned int nents;
+	bool dma;
+	u64 skip;
+	u64 size;
+};
+
+/*
+ * sg_next() without the call, and without waiting for what it reads: a table
+ * may have hundreds of thousands of entries.
+ */
+static __always_inline struct scatterlist *next_sg(struct scatterlist *sg)
+{
+	if (unlikely(sg_is_last(sg)))
+		return NULL;
+	sg++;
+	if (unlikely(sg_is_chain(sg))) {
+		sg = sg_chain_ptr(sg);
+		/* Keeps this a branch, which the CPU need not wait for */
+		OPTIMIZER_HIDE_VAR(sg);
+	}
+	return sg;
+}
+
+static __always_inline u64 sg_len(const struct scatterlist *sg, bool dma)
+{
+	return dma ? sg_dma_len(sg) : sg->length;
+}
+
+static __always_inline u64 sg_addr(struct scatterlist *sg, bool dma)
+{
+	return dma ? sg_dma_address(sg) : sg_phys(sg);
+}
+
+/* Find the first entry; -EINVAL if the table ends before it */
+static int find_part(struct sg_part *part, const struct sg_table *sgt, u64 offset)
+{
+	u64 len;
+
+	part->sg = sgt->sgl;
+	part->nents = part->dma ? sgt->nents : sgt->orig_nents;
+	part->skip = offset;
+	for (; part->nents; part->nents--, part->sg = next_sg(part->sg)) {
+		len = sg_len(part->sg, part->dma);
+		if (part->skip < len)
+			return 0;
+		part->skip -= len;
+	}
+	return -EINVAL;
+}
+
+/* Does the table go on to the end of the part, and is there memory in it? */
+static bool is_long_enough(const struct sg_part *part)
+{
+	u64 len, left = part->size, skip = part->skip;
+	unsigned int nents = part->nents;
+	struct scatterlist *sg = part->sg;
+
+	for (; nents; nents--, sg = next_sg(sg)) {
+		len = sg_len(sg, part->dma) - skip;
+		/* What sg_phys() would say of it is no address */
+		if (!part->dma && len && !sg_page(sg))
+			return false;
+		if (len >= left)
+			return true;
+		left -= len;
+		skip = 0;
+	}
+	return false;
+}
+
+/*
+ * Take the next physically contiguous piece off the part, to the end of which the
+ * table goes. False if nothing is left.
+ */
+static __always_inline bool next_piece(struct sg_part *part, bool dma, u64 *paddr, u64 *size)
+{
+	u64 left = part->size, len, addr;
+
+	if (!left)
+		return false;
+	*paddr = sg_addr(part->sg, dma) + part->skip;
+	len = min(sg_len(part->sg, dma) - part->skip, left);
+	part->skip = 0;
+	while (len < left) {
+		part->sg = next_sg(part->sg);
+		addr = sg_addr(part->sg, dma);
+		if (addr != *paddr + len) {
+			if (likely(len))
+				break;
+			*paddr = addr;
+		}
+		len += min(sg_len(part->sg, dma), left - len);
+	}
+	part->size = left - len;
+	*size = len;
+	return true;
+}
+
+static int check_pieces(struct sg_part part, const struct io_pgtable_safe *pgt)
+{
+	u64 paddr, size;
+	int err = 0;
+
+	if (!is_long_enough(&part))
+		return -EINVAL;
+	while (!err && next_piece(&part, part.dma, &paddr, &size)) {
+		if (size & (pgt->granule - 1))
+			return -EINVAL;
+		err = check_paddr(pgt, paddr, size, pgt->granule);
+	}
+	return err;
+}
+
+/* Most tables are good entry for entry, and to see that takes little */
+static __always_inline bool entries_are_good(const struct sg_part *part, bool dma,
+					     const struct io_pgtable_safe *pgt)
+{
+	u64 addr, len, last, skip = part->skip, done = 0, low = 0, high = 0;
+	unsigned int nents = part->nents;
+	struct scatterlist *sg = part->sg;
+
+	do {
+		addr = sg_addr(sg, dma) + skip;
+		len = sg_len(sg, dma) - skip;
+		last = addr + len - 1;
+		skip = 0;
+		low |= addr | len | (last < addr) | (!dma && !sg_page(sg));
+		high |= addr | last;
+		done += len;
+		sg = next_sg(sg);
+	} while (--nents && done < part->size);
+
+	/* The last address is all ones: whatever is beyond it has another bit */
+	return done >= part->size && !(low & (pgt->granule - 1)) && high <= pgt->paddr_last;
+}
+
+/* A loop each for either kind of address, so that none has to choose each time */
+static int check_segments(const struct sg_part *part, const struct io_pgtable_safe *pgt)
+{
+	if (likely(part->dma ? entries_are_good(part, true, pgt) :
+			       entries_are_good(part, false, pgt)))
+		return 0;
+	return check_pieces(*part, pgt);
+}
+
+static __always_inline int map_pieces(struct sg_part part, bool dma, struct map_op *op,
+				      u64 *mapped)
+{
+	struct io_pgtable_safe *pgt = op->pgt;
+	const unsigned int shift = pgt->granule_shift;
+	u64 iova = op->first, end = iova, paddr, size;
+	struct io_pgtable_safe_map_result res = {};
+
+	while (!res.err && next_piece(&part, dma, &paddr, &size)) {
+		/* What most pieces are, if there are many: recorded as granules already */
+		if (likely(size == BIT_ULL(shift) && iova < end)) {
+			res = backend_map(pgt, iova, paddr, size, shift, op->prot, op->gfp);
+			iova += res.mapped;
+			continue;
+		}
+		res.err = map_segment(op, &iova, paddr, size);
+		if (size == BIT_ULL(shift))
+			end = pgt->iova_first +
+			      ledger_node_end(&pgt->ledger, to_offset(pgt, iova - size)) + 1;
+	}
+	*mapped = iova - op->first;
+	return res.err;
+}
+
+static noinline int map_segments(const struct sg_part *part, struct map_op *op, u64 *mapped)
+{
+	return part->dma ? map_pieces(*part, true, op, mapped) :
+			   map_pieces(*part, false, op, mapped);
+}
+
+/**
+ * io_pgtable_safe_map_sgtable() - Map part of a scatter-gather table, all or
+ *	nothing.
+ * @pgt: The page table.
+ * @iova: Where to map; aligned to the granule.
+ * @sgt: The scatter-gather table.
+ * @which: Which of its addresses.
+ * @offset: Where in the table to begin, in bytes.
+ * @size: Bytes to map; a multiple of the granule.
+ * @prot: As for io_pgtable_safe_try_map_pages().
+ * @gfp: Likewise.
+ *
+ * Neighbouring entries that are physically contiguous are mapped as one piece,
+ * with the largest page sizes that alignment allows. Each piece must be aligned
+ * to the granule and a multiple of it. The whole part is checked before
+ * anything is mapped, and claimed once.
+ *
+ * Context: Process context, atomic sections included; sleeps if @gfp allows it.
+ * Return: {@size, 0} or {0, error}, as io_pgtable_safe_map_pages(); -EINVAL
+ * also for an unknown @which and for a table shorter than @offset + @size.
+ */
+struct io_pgtable_safe_map_result
+io_pgtable_safe_map_sgtable(struct io_pgtable_safe *pgt, u64 iova,
+			    struct sg_table *sgt, enum io_pgtable_safe_sg which,
+			    u64 offset, u64 size, int prot, gfp_t gfp)
+{
+	struct sg_part part = { .dma = which == IO_PGTABLE_SAFE_SG_DMA, .size = size };
+	struct map_op op __uninitialized;
+	u64 mapped;
+	int err;
+
+	if (which != IO_PGTABLE_SAFE_SG_CPU && which != IO_PGTABLE_SAFE_SG_DMA)
+		return map_result(0, -EINVAL);
+	init_map(&op, pgt, iova, size, prot, gfp);
+	err = check_map(pgt, iova, size, pgt->granule, prot, gfp);
+	if (!err)
+		err = find_part(&part, sgt, offset);
+	if (!err)
+		err = check_segments(&part, pgt);
+	if (!err)
+		err = claim_map(&op);
+	if (unlikely(err))
+		return map_result(0, err);
+
+	err = map_segments(&part, &op, &mapped);
+	return end_map(&op, mapped, err, false);
+}
+EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_map_sgtable, IO_PGTABLE_SAFE_NS);
+
+/**
+ * io_pgtable_safe_map_repeat() - Map one piece of memory over and over, all or
+ *	nothing.
+ * @pgt: The page table.
+ * @iova: Where to map; aligned to the granule.
+ * @paddr: The memory; aligned to the granule.
+ * @block: Its size in bytes; a multiple of the granule.
+ * @size: Bytes to map; a multiple of the granule. The last repetition may be
+ *	cut short.
+ * @prot: As for io_pgtable_safe_try_map_pages().
+ * @gfp: Likewise.
+ *
+ * For sparse and null-page bindings. Leaves are as large as @block and the
+ * alignment of @iova and @paddr allow: a page repeated gives pages, an aligned 2M
+ * gives blocks. To bind something else to part of the range, unmap that part first.
+ *
+ * Context: Process context, atomic sections included; sleeps if @gfp allows it.
+ * Return: {@size, 0} or {0, error}, as io_pgtable_safe_map_pages().
+ */
+struct io_pgtable_safe_map_result
+io_pgtable_safe_map_repeat(struct io_pgtable_safe *pgt, u64 iova,
+			   phys_addr_t paddr, u64 block, u64 size, int prot,
+			   gfp_t gfp)
+{
+	struct map_op op __uninitialized;
+	u64 pos = iova, left, part;
+	int err;
+
+	if (!block || (block & (pgt->granule - 1)))
+		return map_result(0, -EINVAL);
+	err = check_map(pgt, iova, size, pgt->granule, prot, gfp);
+	if (!err)
+		err = check_paddr(pgt, paddr, min(block, size), pgt->granule);
+	if (unlikely(err))
+		return map_result(0, err);
+
+	init_map(&op, pgt, iova, size, prot, gfp);
+	err = claim_map(&op);
+	if (unlikely(err))
+		return map_result(0, err);
+
+	for (left = size; left && !err; left -= part) {
+		part = min(left, block);
+		err = map_segment(&op, &pos, paddr, part);
+	}
+	return end_map(&op, pos - iova, err, false);
+}
+EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_map_repeat, IO_PGTABLE_SAFE_NS);
+
