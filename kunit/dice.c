@@ -407,7 +407,9 @@ static void protect_rest(struct dice *d, struct spec_call *call)
 	const struct spec_leaf *from, *to;
 	u64 first, last;
 
-	if (!(call->prot & IOMMU_READ) || !spec_call_range(call, &first, &last))
+	if (!(call->prot & IOMMU_READ))
+		call->prot = 0;
+	if (!call->prot || !spec_call_range(call, &first, &last))
 		return;
 	from = &leaves->leaf[spec_find(leaves, first)];
 	to = &leaves->leaf[spec_find_behind(leaves, last)];
