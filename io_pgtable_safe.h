@@ -356,8 +356,8 @@ io_pgtable_safe_map_sgtable(struct io_pgtable_safe *pgt, u64 iova,
 			    u64 offset, u64 size, int prot, gfp_t gfp);
 struct io_pgtable_safe_map_result __must_check
 io_pgtable_safe_map_repeat(struct io_pgtable_safe *pgt, u64 iova,
-			   phys_addr_t paddr, u64 block, u64 size, int prot,
-			   gfp_t gfp);
+			   phys_addr_t paddr, u64 block, u64 phase, u64 size,
+			   int prot, gfp_t gfp);
 
 struct io_pgtable_safe_unmap_result __must_check
 io_pgtable_safe_unmap_pages(struct io_pgtable_safe *pgt, u64 iova,

@@ -280,7 +280,7 @@ static __always_inline int safe_repeat_map(struct bench_table *t,
 					   const struct bench_batch *b, u64 iova)
 {
 	return io_pgtable_safe_map_repeat(t->pgt, iova, paddr_of(b, b->block), b->block,
-					  b->size, BENCH_PROT, b->gfp).err;
+					  0, b->size, BENCH_PROT, b->gfp).err;
 }
 
 BENCH_BATCH(safe_repeat_map)

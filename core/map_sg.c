@@ -158,28 +158,39 @@ static int check_segments(const struct sg_part *part, const struct io_pgtable_sa
 	return check_pieces(*part, pgt);
 }
 
+/*
+ * One piece after the other. *end is where the granules end that the ledger has
+ * recorded already: what most pieces are, if there are many.
+ */
+static __always_inline int map_piece(struct map_op *op, u64 *iova, phys_addr_t paddr, u64 size,
+				     u64 *end)
+{
+	struct io_pgtable_safe *pgt = op->pgt;
+	struct io_pgtable_safe_map_result res;
+	int err;
+
+	if (likely(size == pgt->granule && *iova < *end)) {
+		res = backend_map(pgt, *iova, paddr, size, pgt->granule_shift, op->prot, op->gfp);
+		*iova += res.mapped;
+		return res.err;
+	}
+	err = map_segment(op, iova, paddr, size);
+	if (size == pgt->granule)
+		*end = pgt->iova_first +
+		       ledger_node_end(&pgt->ledger, to_offset(pgt, *iova - size)) + 1;
+	return err;
+}
+
 static __always_inline int map_pieces(struct sg_part part, bool dma, struct map_op *op,
 				      u64 *mapped)
 {
-	struct io_pgtable_safe *pgt = op->pgt;
-	const unsigned int shift = pgt->granule_shift;
 	u64 iova = op->first, end = iova, paddr, size;
-	struct io_pgtable_safe_map_result res = {};
+	int err = 0;
 
-	while (!res.err && next_piece(&part, dma, &paddr, &size)) {
-		/* What most pieces are, if there are many: recorded as granules already */
-		if (likely(size == BIT_ULL(shift) && iova < end)) {
-			res = backend_map(pgt, iova, paddr, size, shift, op->prot, op->gfp);
-			iova += res.mapped;
-			continue;
-		}
-		res.err = map_segment(op, &iova, paddr, size);
-		if (size == BIT_ULL(shift))
-			end = pgt->iova_first +
-			      ledger_node_end(&pgt->ledger, to_offset(pgt, iova - size)) + 1;
-	}
+	while (!err && next_piece(&part, dma, &paddr, &size))
+		err = map_piece(op, &iova, paddr, size, &end);
 	*mapped = iova - op->first;
-	return res.err;
+	return err;
 }
 
 static noinline int map_segments(const struct sg_part *part, struct map_op *op, u64 *mapped)
@@ -244,6 +255,7 @@ EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_map_sgtable, IO_PGTABLE_SAFE_NS);
  * @iova: Where to map; aligned to the granule.
  * @paddr: The memory; aligned to the granule.
  * @block: Its size in bytes; a multiple of the granule.
+ * @phase: Where in it to begin, in bytes; a multiple of the granule, less than @block.
  * @size: Bytes to map; a multiple of the granule. The last repetition may be
  *	cut short.
  * @prot: As for io_pgtable_safe_try_map_pages().
@@ -251,25 +263,29 @@ EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_map_sgtable, IO_PGTABLE_SAFE_NS);
  *
  * For sparse and null-page bindings. Leaves are as large as @block and the
  * alignment of @iova and @paddr allow: a page repeated gives pages, an aligned 2M
- * gives blocks. To bind something else to part of the range, unmap that part first.
+ * gives blocks. With the phase, an object that is not aligned as its memory is can be
+ * mapped with one call, and again from the middle of it: @phase is its offset modulo
+ * @block. To bind something else to part of the range, unmap that part first. Of the
+ * memory, what is mapped must be inside of the physical address space.
  *
  * Context: Process context, atomic sections included; sleeps if @gfp allows it.
  * Return: {@size, 0} or {0, error}, as io_pgtable_safe_map_pages().
  */
 struct io_pgtable_safe_map_result
 io_pgtable_safe_map_repeat(struct io_pgtable_safe *pgt, u64 iova,
-			   phys_addr_t paddr, u64 block, u64 size, int prot,
-			   gfp_t gfp)
+			   phys_addr_t paddr, u64 block, u64 phase, u64 size,
+			   int prot, gfp_t gfp)
 {
 	struct map_op op __uninitialized;
-	u64 pos = iova, left, part;
+	u64 pos = iova, end = iova, left, part;
+	bool once = size <= block - phase;
 	int err;
 
-	if (!block || (block & (pgt->granule - 1)))
+	if (((block | phase) & (pgt->granule - 1)) || phase >= block)
 		return map_result(0, -EINVAL);
 	err = check_map(pgt, iova, size, pgt->granule, prot, gfp);
 	if (!err)
-		err = check_paddr(pgt, paddr, min(block, size), pgt->granule);
+		err = check_paddr(pgt, paddr, once ? phase + size : block, pgt->granule);
 	if (unlikely(err))
 		return map_result(0, err);
 
@@ -279,8 +295,9 @@ io_pgtable_safe_map_repeat(struct io_pgtable_safe *pgt, u64 iova,
 		return map_result(0, err);
 
 	for (left = size; left && !err; left -= part) {
-		part = min(left, block);
-		err = map_segment(&op, &pos, paddr, part);
+		part = min(left, block - phase);
+		err = map_piece(&op, &pos, paddr + phase, part, &end);
+		phase = 0;
 	}
 	return end_map(&op, pos - iova, err, false);
 }

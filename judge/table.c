@@ -164,7 +164,7 @@ void table_map_repeat(struct table *t, u64 iova, phys_addr_t paddr, u64 block,
 	struct io_pgtable_safe_map_result res;
 	u64 done;
 
-	res = io_pgtable_safe_map_repeat(t->pgt, iova, paddr, block, size, prot,
+	res = io_pgtable_safe_map_repeat(t->pgt, iova, paddr, block, 0, size, prot,
 					 GFP_KERNEL);
 	judge_map(t, res, allowed, false, iova, size);
 	for (done = 0; done < res.mapped; done += block)

@@ -331,7 +331,7 @@ static void map_repeat_refuses(struct kunit *test)
 	begin_refused(test, &before);
 	check_map_result(test,
 			 io_pgtable_safe_map_repeat(pgt_fixture(test)->pgt, bad->iova,
-						    bad->paddr, 2 * PAGE, bad->size, PGT_PROT,
+						    bad->paddr, 2 * PAGE, 0, bad->size, PGT_PROT,
 						    GFP_KERNEL),
 			 0, bad->err);
 	end_refused(test, &before);
@@ -406,14 +406,14 @@ static void leaf_span_refuses(struct kunit *test)
 	end_refused(test, &before);
 }
 
-static void expect_block_refused(struct kunit *test, u64 block)
+static void expect_block_refused(struct kunit *test, u64 block, u64 phase)
 {
 	struct untouched before;
 
 	begin_refused(test, &before);
 	check_map_result(test,
 			 io_pgtable_safe_map_repeat(pgt_fixture(test)->pgt, 0, 0, block,
-						    4 * PAGE, PGT_PROT, GFP_KERNEL),
+						    phase, 4 * PAGE, PGT_PROT, GFP_KERNEL),
 			 0, -EINVAL);
 	end_refused(test, &before);
 }
@@ -421,11 +421,14 @@ static void expect_block_refused(struct kunit *test, u64 block)
 static void map_repeat_refuses_a_bad_block(struct kunit *test)
 {
 	open_seeded(test, &config);
-	expect_block_refused(test, 0);
-	expect_block_refused(test, 1);
-	expect_block_refused(test, PAGE + 1);
-	expect_block_refused(test, PAGE / 2);
-	expect_block_refused(test, U64_MAX);
+	expect_block_refused(test, PAGE, PAGE);
+	expect_block_refused(test, 2 * PAGE, PAGE / 2);
+	expect_block_refused(test, 2 * PAGE, U64_MAX - PAGE + 1);
+	expect_block_refused(test, 0, 0);
+	expect_block_refused(test, 1, 0);
+	expect_block_refused(test, PAGE + 1, 0);
+	expect_block_refused(test, PAGE / 2, 0);
+	expect_block_refused(test, U64_MAX, 0);
 }
 
 static void map_sgtable_refuses_an_unknown_kind(struct kunit *test)
@@ -597,7 +600,7 @@ static void all_maps_refuse_this_prot_or_gfp(struct kunit *test)
 	check_map_result(test, io_pgtable_safe_map_sgtable(pgt, 0, sgt, IO_PGTABLE_SAFE_SG_DMA,
 							   0, PAGE, bad->prot, bad->gfp),
 			 0, -EINVAL);
-	check_map_result(test, io_pgtable_safe_map_repeat(pgt, 0, 0, PAGE, PAGE, bad->prot,
+	check_map_result(test, io_pgtable_safe_map_repeat(pgt, 0, 0, PAGE, 0, PAGE, bad->prot,
 							  bad->gfp), 0, -EINVAL);
 	end_refused(test, &before);
 }

@@ -277,8 +277,8 @@ static void make_sg(struct client *c, const struct spec_call *call, struct sg_ta
 static struct io_pgtable_safe_map_result call_map_repeat(struct io_pgtable_safe *pgt,
 							 const struct spec_call *a)
 {
-	return io_pgtable_safe_map_repeat(pgt, a->iova, a->paddr, a->block, a->size,
-					  a->prot, a->gfp);
+	return io_pgtable_safe_map_repeat(pgt, a->iova, a->paddr, a->block, a->phase,
+					  a->size, a->prot, a->gfp);
 }
 
 static struct io_pgtable_safe_unmap_result call_cut(struct io_pgtable_safe *pgt,

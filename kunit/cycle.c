@@ -597,7 +597,7 @@ static void do_map_repeat(struct kunit *test, u64 iova, phys_addr_t paddr,
 	struct io_pgtable_safe_map_result res;
 
 	res = io_pgtable_safe_map_repeat(pgt_fixture(test)->pgt, iova, paddr,
-					 block, size, PGT_PROT, GFP_KERNEL);
+					 block, 0, size, PGT_PROT, GFP_KERNEL);
 	check_map_result(test, res, size, 0);
 }
 
@@ -638,6 +638,31 @@ static void map_repeat_uses_blocks(struct kunit *test)
 	check_leaf(test, at(test, 2 * block), block);
 	check_range(test, at(test, block), paddr, block);
 	check_range(test, at(test, 2 * block), paddr, block);
+}
+
+/* As if it had begun earlier: the head is a part of the block, then come whole ones */
+static void map_repeat_begins_in_the_middle(struct kunit *test)
+{
+	u64 block = block_size(test), granule = pgt_fixture(test)->granule;
+	phys_addr_t paddr = some_paddr(test, block);
+	struct io_pgtable_safe *pgt = pgt_fixture(test)->pgt;
+	u64 phase = block - 3 * granule, iova = at(test, block - 3 * granule);
+	u64 size = 3 * granule + 2 * block + granule;
+
+	check_map_result(test, io_pgtable_safe_map_repeat(pgt, iova, paddr, block, phase, size,
+							  PGT_PROT, GFP_KERNEL), size, 0);
+	check_range(test, iova, paddr + phase, 3 * granule);
+	check_range(test, at(test, block), paddr, block);
+	check_leaf(test, at(test, block), block);
+	check_range(test, at(test, 2 * block), paddr, block);
+	check_leaf(test, at(test, 2 * block), block);
+	check_range(test, at(test, 3 * block), paddr, granule);
+	do_unmap(test, iova, size);
+	/* All of it in one part of the block */
+	check_map_result(test, io_pgtable_safe_map_repeat(pgt, iova, paddr, block, granule,
+							  2 * granule, PGT_PROT, GFP_KERNEL),
+			 2 * granule, 0);
+	check_range(test, iova, paddr + granule, 2 * granule);
 }
 
 static void map_repeat_shorter_than_the_block(struct kunit *test)
@@ -1021,6 +1046,7 @@ static struct kunit_case repeat_cases[] = {
 	FORMAT_CASE(map_repeat_of_a_granule),
 	FORMAT_CASE(map_repeat_cuts_the_last_one_short),
 	BLOCK_CASE(map_repeat_uses_blocks),
+	BLOCK_CASE(map_repeat_begins_in_the_middle),
 	FORMAT_CASE(map_repeat_shorter_than_the_block),
 	{}
 };

@@ -260,6 +260,13 @@ static void random_repeat(struct dice *d, struct spec_call *call)
 	/* Aligned, mostly, so that there can be blocks */
 	if (call->block <= largest_page(d))
 		call->paddr &= -call->block | (d->pages[0] - 1);
+	if (one_in(d, 2) && call->block)
+		call->phase = dice_below(d, 4) * d->pages[0];
+	if (one_in(d, 30))
+		call->phase = absurd(d);
+	/* And so that the rest of the first one is followed by blocks */
+	if (one_in(d, 2) && call->phase < call->block && call->block <= largest_page(d))
+		call->iova = (call->iova & -call->block) + call->phase;
 }
 
 /* Many small leaves take their time; what is too large for the table is refused at once */

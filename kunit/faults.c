@@ -382,16 +382,13 @@ static void sg_entry_without_a_page_has_a_dma_address(struct kunit *test)
 
 /* --- repetitions ------------------------------------------------------------ */
 
-/*
- * Map a piece of memory over and over, the first time from an offset into it on. The
- * function has no argument for that yet, so the range begins with the piece's start.
- */
+/* Map a piece of memory over and over, the first time from an offset into it on */
 static struct io_pgtable_safe_map_result
 map_repeat_from(struct kunit *test, u64 iova, phys_addr_t paddr, u64 block, u64 phase,
 		u64 size)
 {
-	return io_pgtable_safe_map_repeat(pgt_fixture(test)->pgt, iova, paddr, block, size,
-					  PGT_PROT, GFP_KERNEL);
+	return io_pgtable_safe_map_repeat(pgt_fixture(test)->pgt, iova, paddr, block, phase,
+					  size, PGT_PROT, GFP_KERNEL);
 }
 
 /* A sparse binding of 1G that begins three pages behind a boundary of the dummy */

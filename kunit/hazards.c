@@ -845,7 +845,7 @@ static void no_progress_ends_every_kind_of_map(struct kunit *test)
 	res = io_pgtable_safe_map_sgtable(pgt, 0, &sgt, IO_PGTABLE_SAFE_SG_DMA, 0,
 					  SZ_2M, PGT_PROT, GFP_KERNEL);
 	check_map_result(test, res, 0, -EIO);
-	res = io_pgtable_safe_map_repeat(pgt, 0, SZ_1G, SZ_2M, SZ_4M, PGT_PROT,
+	res = io_pgtable_safe_map_repeat(pgt, 0, SZ_1G, SZ_2M, 0, SZ_4M, PGT_PROT,
 					 GFP_KERNEL);
 	check_map_result(test, res, 0, -EIO);
 	KUNIT_EXPECT_EQ(test, mock_count_calls(mock, MOCK_MAP), 5);

@@ -681,7 +681,7 @@ void check_broken(struct kunit *test)
 	check_map_result(test, io_pgtable_safe_map(pgt, iova, 0, size, PGT_PROT,
 						   GFP_KERNEL), 0, -EIO);
 	check_map_result(test, map_dma_table(test, iova, sgt, 0, size, GFP_KERNEL), 0, -EIO);
-	check_map_result(test, io_pgtable_safe_map_repeat(pgt, iova, 0, size, size, PGT_PROT,
+	check_map_result(test, io_pgtable_safe_map_repeat(pgt, iova, 0, size, 0, size, PGT_PROT,
 							  GFP_KERNEL), 0, -EIO);
 	check_unmap_result(test, io_pgtable_safe_unmap_pages(pgt, iova, size, 1, 0), 0, -EIO);
 	check_unmap_result(test, io_pgtable_safe_unmap(pgt, iova, size, 0), 0, -EIO);

@@ -53,7 +53,7 @@ by_map_repeat(struct kunit *test, u64 iova, phys_addr_t paddr, u64 size,
 	      gfp_t gfp)
 {
 	return io_pgtable_safe_map_repeat(pgt_fixture(test)->pgt, iova, paddr,
-					  size, size, PGT_PROT, gfp);
+					  size, 0, size, PGT_PROT, gfp);
 }
 
 static const struct map_fn cleaning_fns[] = {
@@ -485,7 +485,7 @@ static void error_in_the_second_repetition_undoes_the_first(struct kunit *test)
 	mock_next_map(mock, 4 * PAGE, 0);
 	mock_next_map(mock, PAGE, -ENOMEM);
 	res = io_pgtable_safe_map_repeat(pgt_fixture(test)->pgt, 0, PADDR, 4 * PAGE,
-					 8 * PAGE, PGT_PROT, GFP_KERNEL);
+					 0, 8 * PAGE, PGT_PROT, GFP_KERNEL);
 	check_map_result(test, res, 0, -ENOMEM);
 	check_pages(test, 0);
 }

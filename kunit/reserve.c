@@ -308,7 +308,7 @@ static void refuse_everywhere(struct kunit *test, u64 iova, u64 size, gfp_t gfp,
 							     size / SZ_4K, PGT_PROT, gfp),
 			 0, err);
 	check_map_result(test, map_dma_table(test, iova, sgt, 0, size, gfp), 0, err);
-	check_map_result(test, io_pgtable_safe_map_repeat(pgt, iova, 0, SZ_4K, size,
+	check_map_result(test, io_pgtable_safe_map_repeat(pgt, iova, 0, SZ_4K, 0, size,
 							  PGT_PROT, gfp), 0, err);
 }
 
@@ -619,7 +619,8 @@ static void tables_and_lists_of_pages_too(struct kunit *test)
 	strict.closed = true;
 	fail_nth_allocation(1);
 	res = io_pgtable_safe_map_repeat(pgt_fixture(test)->pgt, SZ_1G - SZ_16K, SZ_2M,
-					 SZ_64K, size, PGT_PROT, IO_PGTABLE_SAFE_RESERVED);
+					 SZ_64K, 0, size, PGT_PROT,
+					 IO_PGTABLE_SAFE_RESERVED);
 	check_map_result(test, res, size, 0);
 	KUNIT_EXPECT_FALSE(test, IS_ENABLED(CONFIG_FAILSLAB) && an_allocation_failed());
 	strict.closed = false;

@@ -367,14 +367,20 @@ static void prot_errors(const struct spec *s, const struct spec_call *c, struct 
 		add_error(r, -EINVAL);
 }
 
+/* From the start of the block to the last byte of it that is mapped */
+static u64 repeated_bytes(const struct spec_call *c)
+{
+	return c->size <= c->block - c->phase ? c->phase + c->size : c->block;
+}
+
 static void map_errors(const struct spec *s, const struct spec_call *c, struct spec_results *r)
 {
 	if (c->fn == SPEC_MAP_SGTABLE)
 		sg_errors(s, c, r);
-	else if (c->fn == SPEC_MAP_REPEAT && (!c->block || c->block & (granule(s) - 1)))
+	else if (c->fn == SPEC_MAP_REPEAT && (c->phase >= c->block || (c->block | c->phase) & (granule(s) - 1)))
 		add_error(r, -EINVAL);
 	else if (c->fn == SPEC_MAP_REPEAT)
-		paddr_errors(s, c->paddr, min(c->block, c->size), granule(s), r);
+		paddr_errors(s, c->paddr, repeated_bytes(c), granule(s), r);
 	else
 		paddr_errors(s, c->paddr, call_size(c), call_align(s, c), r);
 }
@@ -445,10 +451,6 @@ static void map_results(const struct spec *s, const struct spec_call *c,
 		add_error(r, -ENOMEM);
 		r->part = c->fn == SPEC_TRY_MAP_PAGES;
 	}
-	/* The contract does not say whether it minds a block that it maps only a part of */
-	if (c->fn == SPEC_MAP_REPEAT && c->block > c->size)
-		paddr_errors(s, c->paddr, c->block, granule(s), r);
-
 	if (takes_pages(c->fn)) {
 		/* A backend call maps as much as it likes, but something */
 		pages = min_t(u64, c->pgcount, MOST_PAGES);
@@ -579,7 +581,7 @@ bool spec_allows(const struct spec_results *r, u64 bytes, int err)
 
 static void map_leaves(struct spec *s, const struct spec_call *c, u64 bytes)
 {
-	u64 done, part, paddr = c->paddr;
+	u64 done, part, paddr = c->paddr, phase = c->phase;
 
 	s->scratch.nr = 0;
 	for (done = 0; done < bytes; done += part) {
@@ -589,10 +591,13 @@ static void map_leaves(struct spec *s, const struct spec_call *c, u64 bytes)
 			continue;
 		}
 		part = bytes;
-		if (c->fn == SPEC_MAP_SGTABLE)
+		if (c->fn == SPEC_MAP_SGTABLE) {
 			part = next_piece(c, c->offset + done, bytes - done, &paddr);
-		else if (c->fn == SPEC_MAP_REPEAT)
-			part = min(c->block, bytes - done);
+		} else if (c->fn == SPEC_MAP_REPEAT) {
+			part = min(c->block - phase, bytes - done);
+			paddr = c->paddr + phase;
+			phase = 0;
+		}
 		add_best(s, c->iova + done, paddr, part, c->prot);
 	}
 	if (bytes)

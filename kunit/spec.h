@@ -121,6 +121,7 @@ struct spec_piece {
  * @pgcount: Likewise.
  * @paddr: Likewise.
  * @block: Likewise.
+ * @phase: Likewise.
  * @offset: Likewise.
  * @pieces: Entries of the scatter-gather table, as the addresses asked for say.
  * @nr_pieces: Their number.
@@ -140,6 +141,7 @@ struct spec_call {
 	size_t pgcount;
 	u64 paddr;
 	u64 block;
+	u64 phase;
 	u64 offset;
 	const struct spec_piece *pieces;
 	unsigned int nr_pieces;

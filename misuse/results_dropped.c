@@ -23,7 +23,7 @@ void drop_maps(struct io_pgtable_safe *pgt, struct sg_table *sgt)
 				    IOMMU_READ, GFP_KERNEL);
 	/* cc: ignoring return value of 'io_pgtable_safe_map_repeat' */
 	/* cocci: result-dropped */
-	io_pgtable_safe_map_repeat(pgt, 0, 0, SZ_4K, SZ_2M, IOMMU_READ, GFP_KERNEL);
+	io_pgtable_safe_map_repeat(pgt, 0, 0, SZ_4K, 0, SZ_2M, IOMMU_READ, GFP_KERNEL);
 	/* A cast to void does not make it better. */
 	/* cc: ignoring return value of 'io_pgtable_safe_map' */
 	/* cocci: result-dropped */

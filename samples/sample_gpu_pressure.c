@@ -286,7 +286,7 @@ static void exhaust_raw(struct story *s, struct raw *raw)
 static struct outcome bind_wide(struct story *s, u64 iova, gfp_t gfp)
 {
 	return map_outcome(io_pgtable_safe_map_repeat(s->as->pgt, iova, bo_phys(s->small, 0),
-						      SZ_4K, WIDE, IOMMU_READ, gfp));
+						      SZ_4K, 0, WIDE, IOMMU_READ, gfp));
 }
 
 static void exhaust_memory(struct story *s, struct raw *raw)

@@ -104,8 +104,8 @@ static void bind_sparse(struct story *s)
 	struct outcome got;
 
 	got = map_outcome(io_pgtable_safe_map_repeat(s->as->pgt, AT_SPARSE,
-						     bo_phys(s->other, 0), SZ_4K, SZ_1M,
-						     IOMMU_READ, GFP_KERNEL));
+						     bo_phys(s->other, 0), SZ_4K, 0,
+						     SZ_1M, IOMMU_READ, GFP_KERNEL));
 	tell_call(s, got, SZ_1M, 0, "one page repeated over 1M, as for sparse textures");
 	for (page.iova = AT_SPARSE; page.iova < AT_SPARSE + SZ_1M; page.iova += SZ_4K)
 		same += gpu_sees(s->as, &page);

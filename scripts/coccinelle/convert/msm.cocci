@@ -82,7 +82,7 @@ symbol phys;
 -	while (len) S
 -	return 0;
 +	res = io_pgtable_safe_map_repeat(pagetable->pgtbl_ops, iova, phys,
-+					 PAGE_SIZE, len, prot,
++					 PAGE_SIZE, 0, len, prot,
 +					 mmu->prealloc ? GFP_NOWAIT : GFP_KERNEL);
 +	return res.err;
  }
