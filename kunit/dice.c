@@ -431,6 +431,7 @@ static void protect_rest(struct dice *d, struct spec_call *call)
 
 void dice_call(struct dice *d, struct spec_call *call)
 {
+	const struct spec_set *leaves = &d->c.spec.leaves;
 	unsigned int what = dice_below(d, 100);
 
 	*call = (struct spec_call){
@@ -438,7 +439,7 @@ void dice_call(struct dice *d, struct spec_call *call)
 		.prot = random_prot(d), .gfp = random_gfp(d), .flags = random_flags(d),
 	};
 	call->size = random_size(d, call->iova);
-	if (d->c.spec.leaves.nr > d->many && one_in(d, 4))
+	if ((leaves->nr > d->many && one_in(d, 4)) || leaves->nr > leaves->room / 4)
 		unmap_much(d, call);
 	else if (d->c.spec.unflushed.nr > 64)
 		random_flush(d, call);
