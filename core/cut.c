@@ -431,13 +431,12 @@ cut_range(struct io_pgtable_safe *pgt, u64 iova, u64 size, int prot, gfp_t gfp, 
 	err = cut_claim(&cut, first, first + size - 1);
 	if (err)
 		return unmap_result(0, err);
-	expect_flush(pgt, flags);
 	cut_plan(&cut, first, first + size - 1);
 	err = cut_prepare(&cut);
 	if (!err)
 		err = cut_leaves(&cut);
 	if (!err) {
-		begin_unmap(pgt, flags);
+		expect_flush(pgt, flags);
 		middle = cut_middle(&cut, flags);
 	}
 	cut_end(&cut, middle);
