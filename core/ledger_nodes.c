@@ -115,17 +115,20 @@ static void ledger_free_spares(struct ledger_spares *s)
 	}
 }
 
-/* A node that has been used, one of the reservation, or a new one */
+/*
+ * A node that has been used, one of the reservation, or a new one. In this order also
+ * with a reservation: one that is filled and used again and again would leave all of
+ * its nodes here.
+ */
 static struct ledger_node *ledger_take_node(struct ledger *l, unsigned int lvl, gfp_t gfp)
 {
 	bool reserved = gfp == IO_PGTABLE_SAFE_RESERVED;
-	struct ledger_node *node = NULL;
+	struct ledger_node *node;
 
 	spin_lock(&l->lock);
-	if (reserved && l->reserve)
+	node = ledger_pop_node(&l->unused, lvl);
+	if (!node && reserved && l->reserve)
 		node = ledger_pop_node(l->reserve, lvl);
-	if (!node)
-		node = ledger_pop_node(&l->unused, lvl);
 	spin_unlock(&l->lock);
 	return node || reserved ? node : ledger_alloc_node(l, lvl, gfp);
 }
