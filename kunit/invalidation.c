@@ -676,8 +676,8 @@ static void cut_keeps_its_claim(struct kunit *test, u32 flags, unsigned int call
 	do_map_pages(test, SZ_2M, 0, SZ_2M, 3);
 	watch_claim(test);
 	check_unmap_result(test, io_pgtable_safe_cut(pgt_fixture(test)->pgt,
-						     SZ_4M - SZ_4K, size, PGT_PROT, GFP_KERNEL, flags),
-			   size, 0);
+						     SZ_4M - SZ_4K, size, PGT_PROT,
+						     GFP_KERNEL, flags), size, 0);
 	check_claim(test, calls);
 }
 

@@ -377,7 +377,8 @@ static void map_errors(const struct spec *s, const struct spec_call *c, struct s
 {
 	if (c->fn == SPEC_MAP_SGTABLE)
 		sg_errors(s, c, r);
-	else if (c->fn == SPEC_MAP_REPEAT && (c->phase >= c->block || (c->block | c->phase) & (granule(s) - 1)))
+	else if (c->fn == SPEC_MAP_REPEAT &&
+		 (c->phase >= c->block || (c->block | c->phase) & (granule(s) - 1)))
 		add_error(r, -EINVAL);
 	else if (c->fn == SPEC_MAP_REPEAT)
 		paddr_errors(s, c->paddr, repeated_bytes(c), granule(s), r);
