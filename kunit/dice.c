@@ -278,7 +278,7 @@ static void limit_size(struct dice *d, struct spec_call *call)
 		most = (one_in(d, 20) ? 1024 : 8) * d->pages[0];
 	else if (call->fn == SPEC_MAP_REPEAT)
 		most = 2 * d->pages[1];
-	if (call->size > most && call->size <= d->span)
+	if (call->size > most && call->size - 1 <= d->span)
 		call->size = most;
 }
 
