@@ -10,7 +10,7 @@ kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR) \
 	$(if $(SAMPLE),CONFIG_IO_PGTABLE_SAFE_SAMPLE=m)
 
 .PHONY: modules modules_install clean help demo check check-arm64 drivers-report drivers-convert \
-	htmldocs bench bench-plots
+	htmldocs bench bench-plots mutants coverage soak
 
 modules:
 	@scripts/check-kernel "$(KDIR)"
@@ -61,6 +61,18 @@ bench-plots:
 	@scripts/deps plots
 	@scripts/bench plots $(or $(lastword $(versions)),7.3)
 
+mutants:
+	@scripts/deps build mutants
+	@for version in $(or $(versions),7.3); do scripts/mutants $$version $(MUTANTS) || exit; done
+
+coverage:
+	@scripts/deps build
+	@for version in $(or $(versions),7.3); do scripts/coverage $$version || exit; done
+
+soak:
+	@scripts/deps build
+	@for version in $(or $(versions),7.3); do scripts/uml soak $$version || exit; done
+
 help:
 	@echo 'For the running kernel or another:'
 	@echo 'make                  build io_pgtable_safe.ko'
@@ -80,6 +92,11 @@ help:
 	@echo 'make bench            measure what the checks cost, and count instructions: five'
 	@echo '                      minutes; the machine should have nothing else to do'
 	@echo 'make bench-plots      put what make bench measured last into the documentation'
+	@echo 'make mutants          change the module in thousands of places, a boot for each:'
+	@echo '                      do the tests notice? A sample: MUTANTS="every=20"'
+	@echo 'make coverage         lines and branches of the module that the tests run'
+	@echo 'make soak             random calls on each format, SOAK_OPS=10000000 of them;'
+	@echo '                      SOAK_SEED=1 for those of another run. These three: 7.3'
 	@echo 'make htmldocs         build Documentation/output/index.html'
 	@echo 'Variables: KERNELS="6.1 6.12 7.3", one or more of them, else 6.12 (drivers-report,'
 	@echo '-convert: also 7.3; bench: 7.3, not 6.1); BENCH_ARGS="only=sg batches=500" and'
