@@ -177,6 +177,8 @@ static int alloc_backend(struct io_pgtable_safe *pgt, enum io_pgtable_fmt fmt,
 
 	granted.tlb = cfg->tlb;
 	restore_allocator(&granted, cfg);
+	/* A format may add sizes of contiguous entries, which the caller did not ask for */
+	granted.pgsize_bitmap &= cfg->pgsize_bitmap;
 	pgt->cfg = granted;
 	return 0;
 }

@@ -148,7 +148,8 @@ struct sg_table;
  *   &struct iommu_flush_ops asks for. Nothing else in there invalidates a range
  *   synchronously, since tlb_flush_leaf() went (5.11); that of arm-smmu,
  *   arm-smmu-v3, qcom_iommu and ipmmu-vmsa is like that. Unmap passes a granule
- *   that no leaf of the range is smaller than; io_pgtable_safe_unmap_present(),
+ *   that no entry of the range is smaller than, where a leaf of several contiguous
+ *   entries counts as these; io_pgtable_safe_unmap_present(),
  *   io_pgtable_safe_flush() and the cleanup of a failed map pass the smallest
  *   page size.
  * - tlb_flush_all() where there is no tlb_flush_walk(), or where the range is
@@ -171,8 +172,8 @@ struct sg_table;
  *
  * %IO_PGTABLE_SAFE_NO_FLUSH leaves the invalidation to a later
  * io_pgtable_safe_flush(), so that one may serve many unmaps. Tables freed by
- * these unmaps are kept until a flush, or several, that began afterwards and
- * cover all that the unmap had to have invalidated. A leaf that
+ * these unmaps are kept until a flush, or several in any order, that began afterwards
+ * and cover all that the unmap had to have invalidated. A leaf that
  * io_pgtable_safe_cut() cuts is invalidated all the same, before anything is mapped
  * in its place: no walker may find a block and then a table where it was.
  *

@@ -315,21 +315,17 @@ static int cut_put_back(struct cut *cut, struct cut_leaf *leaf)
 	return 0;
 }
 
-/* What a leaf is invalidated as: if it is a run of entries, a TLB may hold each alone */
-static u64 cut_leaf_granule(const struct cut *cut, const struct cut_leaf *leaf)
-{
-	const struct ledger *l = &cut->pgt->ledger;
-
-	return BIT_ULL(l->shift[l->level_of[leaf->shift]]);
-}
-
 static int cut_one_leaf(struct cut *cut, struct cut_leaf *leaf)
 {
+	const struct ledger *l = &cut->pgt->ledger;
 	u64 size = cut_leaf_size(leaf), done;
 	int err;
 
-	/* Invalidated in any case: nothing may be mapped in its place before */
-	done = cut_unmap(cut, leaf->first, size, cut_leaf_granule(cut, leaf));
+	/*
+	 * Invalidated in any case: nothing may be mapped in its place before. If it is a
+	 * run of entries, a TLB may hold each alone.
+	 */
+	done = cut_unmap(cut, leaf->first, size, BIT(l->shift[l->level_of[leaf->shift]]));
 	if (check_table(cut->pgt))
 		return done ? cut_lost(cut, leaf) : -EIO;
 	err = cut_map_rest(cut, leaf, &leaf->rest[0]);
@@ -431,13 +427,12 @@ cut_range(struct io_pgtable_safe *pgt, u64 iova, u64 size, int prot, gfp_t gfp, 
 	err = cut_claim(&cut, first, first + size - 1);
 	if (err)
 		return unmap_result(0, err);
-	expect_flush(pgt, flags);
 	cut_plan(&cut, first, first + size - 1);
 	err = cut_prepare(&cut);
 	if (!err)
 		err = cut_leaves(&cut);
 	if (!err) {
-		begin_unmap(pgt, flags);
+		expect_flush(pgt, flags);
 		middle = cut_middle(&cut, flags);
 	}
 	cut_end(&cut, middle);

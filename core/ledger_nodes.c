@@ -39,7 +39,7 @@ static __always_inline void ledger_unlock_node(struct ledger_node *node)
 
 /* --- memory --------------------------------------------------------------- */
 
-static size_t ledger_words(const struct ledger *l, unsigned int lvl)
+static size_t ledger_nr_words(const struct ledger *l, unsigned int lvl)
 {
 	return 2 * BITS_TO_LONGS((size_t)ledger_last_slot(l, lvl) + 1);
 }
@@ -49,7 +49,7 @@ static struct ledger_node *ledger_alloc_node(const struct ledger *l, unsigned in
 {
 	struct ledger_node *node;
 
-	node = kzalloc(struct_size(node, bits, ledger_words(l, lvl)), gfp | __GFP_NOWARN);
+	node = kzalloc(struct_size(node, bits, ledger_nr_words(l, lvl)), gfp | __GFP_NOWARN);
 	if (!node)
 		return NULL;
 	/* A parent's lock is taken before its child's, and no two of one level */
@@ -115,17 +115,20 @@ static void ledger_free_spares(struct ledger_spares *s)
 	}
 }
 
-/* A node that has been used, one of the reservation, or a new one */
+/*
+ * A node that has been used, one of the reservation, or a new one. In this order also
+ * with a reservation: one that is filled and used again and again would leave all of
+ * its nodes here.
+ */
 static struct ledger_node *ledger_take_node(struct ledger *l, unsigned int lvl, gfp_t gfp)
 {
 	bool reserved = gfp == IO_PGTABLE_SAFE_RESERVED;
-	struct ledger_node *node = NULL;
+	struct ledger_node *node;
 
 	spin_lock(&l->lock);
-	if (reserved && l->reserve)
+	node = ledger_pop_node(&l->unused, lvl);
+	if (!node && reserved && l->reserve)
 		node = ledger_pop_node(l->reserve, lvl);
-	if (!node)
-		node = ledger_pop_node(&l->unused, lvl);
 	spin_unlock(&l->lock);
 	return node || reserved ? node : ledger_alloc_node(l, lvl, gfp);
 }
@@ -165,7 +168,7 @@ static void ledger_give_back(struct ledger *l, struct ledger_node *node, unsigne
 
 /* Pairs with smp_store_release() in ledger_hook(), by the address dependency */
 static __always_inline struct ledger_node *ledger_child(const struct ledger_node *node,
-							unsigned int slot)
+							unsigned long slot)
 {
 	struct ledger_node **child = READ_ONCE(node->child);
 
@@ -177,14 +180,18 @@ static __always_inline struct ledger_node *ledger_walk(const struct ledger *l, u
 						       unsigned int floor)
 {
 	struct ledger_node *node = l->root, *child;
-	unsigned int lvl = l->levels - 1, slot = off >> l->shift[lvl];
+	const unsigned int width = l->width;
+	const unsigned long mask = BIT(width) - 1;
+	unsigned int shift = l->shift[l->levels - 1], stop = l->shift[floor];
+	unsigned long slot = off >> shift;
 
-	while (lvl > floor) {
+	while (shift > stop) {
 		child = ledger_child(node, slot);
 		if (!child)
 			break;
 		node = child;
-		slot = off >> l->shift[--lvl] & (BIT(l->width) - 1);
+		shift -= width;
+		slot = off >> shift & mask;
 	}
 	return node;
 }

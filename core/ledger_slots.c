@@ -16,6 +16,45 @@ static __always_inline unsigned long ledger_bits(unsigned int w, unsigned int a,
 	return mask;
 }
 
+/**
+ * struct ledger_words - Words of slots, one after the other.
+ * @lo: The lo bits of the slots; their hi bits are behind.
+ * @end: Those of the last word.
+ * @mask: Which bits of the word are meant.
+ * @last: Which are in the last word.
+ */
+struct ledger_words {
+	unsigned long *lo;
+	unsigned long *end;
+	unsigned long mask;
+	unsigned long last;
+};
+
+static __always_inline struct ledger_words ledger_first_word(const struct ledger_node *node,
+							     unsigned int a, unsigned int b)
+{
+	struct ledger_words w = {
+		.lo = (unsigned long *)&node->bits[2 * BIT_WORD(a)],
+		.end = (unsigned long *)&node->bits[2 * BIT_WORD(b)],
+		.mask = ~0UL << a % BITS_PER_LONG,
+		.last = ~0UL >> (BITS_PER_LONG - 1 - b % BITS_PER_LONG),
+	};
+
+	if (w.lo == w.end)
+		w.mask &= w.last;
+	return w;
+}
+
+/* False if this was the last one */
+static __always_inline bool ledger_next_word(struct ledger_words *w)
+{
+	if (w->lo == w->end)
+		return false;
+	w->lo += 2;
+	w->mask = w->lo == w->end ? w->last : ~0UL;
+	return true;
+}
+
 static __always_inline bool ledger_lo(const struct ledger_node *node, unsigned int slot)
 {
 	return node->bits[2 * BIT_WORD(slot)] >> (slot % BITS_PER_LONG) & 1;
@@ -35,32 +74,35 @@ static __always_inline bool ledger_goes_on(const struct ledger_node *node, unsig
 static __always_inline bool ledger_any_used(const struct ledger_node *node,
 					    unsigned int a, unsigned int b)
 {
-	unsigned int w;
+	struct ledger_words w = ledger_first_word(node, a, b);
 
-	for (w = BIT_WORD(a); w <= BIT_WORD(b); w++)
-		if ((node->bits[2 * w] | node->bits[2 * w + 1]) & ledger_bits(w, a, b))
+	do {
+		if ((w.lo[0] | w.lo[1]) & w.mask)
 			return true;
+	} while (ledger_next_word(&w));
 	return false;
 }
 
 static bool ledger_all_used(const struct ledger_node *node, unsigned int a, unsigned int b)
 {
-	unsigned int w;
+	struct ledger_words w = ledger_first_word(node, a, b);
 
-	for (w = BIT_WORD(a); w <= BIT_WORD(b); w++)
-		if (~(node->bits[2 * w] | node->bits[2 * w + 1]) & ledger_bits(w, a, b))
+	do {
+		if (~(w.lo[0] | w.lo[1]) & w.mask)
 			return false;
+	} while (ledger_next_word(&w));
 	return true;
 }
 
 /* Is any leaf that starts in slots a to b under way? */
 static bool ledger_any_busy(const struct ledger_node *node, unsigned int a, unsigned int b)
 {
-	unsigned int w;
+	struct ledger_words w = ledger_first_word(node, a, b);
 
-	for (w = BIT_WORD(a); w <= BIT_WORD(b); w++)
-		if (node->bits[2 * w] & node->bits[2 * w + 1] & ledger_bits(w, a, b))
+	do {
+		if (w.lo[0] & w.lo[1] & w.mask)
 			return true;
+	} while (ledger_next_word(&w));
 	return false;
 }
 
@@ -82,12 +124,13 @@ static __always_inline bool ledger_is_cut(const struct ledger_node *node, unsign
 static __always_inline bool ledger_are_leaves(const struct ledger_node *node, unsigned int a,
 					      unsigned int b, unsigned int last)
 {
-	unsigned int w;
+	struct ledger_words w = ledger_first_word(node, a, b);
 
-	for (w = BIT_WORD(a); w <= BIT_WORD(b); w++)
+	do {
 		/* One of the two bits, but not both */
-		if (~(node->bits[2 * w] ^ node->bits[2 * w + 1]) & ledger_bits(w, a, b))
+		if (~(w.lo[0] ^ w.lo[1]) & w.mask)
 			return false;
+	} while (ledger_next_word(&w));
 	return !ledger_is_cut(node, a, b, last);
 }
 
@@ -134,10 +177,8 @@ static unsigned int ledger_find(const struct ledger_node *node, unsigned int a,
 }
 
 /* All slots in which a leaf of 2^run slots starts, in word w */
-static __always_inline unsigned long ledger_starts(unsigned int w, unsigned int run)
+static unsigned long ledger_starts(unsigned int w, unsigned int run)
 {
-	if (likely(!run))
-		return ~0UL;
 	if (BIT(run) < BITS_PER_LONG)
 		return ~0UL / (BIT(BIT(run)) - 1);
 	return w * BITS_PER_LONG & (BIT(run) - 1) ? 0 : 1;
@@ -147,41 +188,39 @@ static __always_inline unsigned long ledger_starts(unsigned int w, unsigned int 
 static __always_inline void ledger_set(struct ledger_node *node, unsigned int a,
 				       unsigned int b, unsigned int run, bool busy)
 {
-	unsigned long mask, starts;
-	unsigned int w;
+	struct ledger_words w = ledger_first_word(node, a, b);
+	unsigned long starts;
 
-	for (w = BIT_WORD(a); w <= BIT_WORD(b); w++) {
-		mask = ledger_bits(w, a, b);
-		starts = mask & ledger_starts(w, run);
-		node->bits[2 * w] = (node->bits[2 * w] & ~mask) | starts;
-		node->bits[2 * w + 1] = (node->bits[2 * w + 1] & ~mask) |
-					(busy ? mask : mask & ~starts);
-	}
+	do {
+		starts = w.mask;
+		if (unlikely(run))
+			starts &= ledger_starts((w.lo - node->bits) / 2, run);
+		w.lo[0] = (w.lo[0] & ~w.mask) | starts;
+		w.lo[1] = (w.lo[1] & ~w.mask) | (busy ? w.mask : w.mask & ~starts);
+	} while (ledger_next_word(&w));
 }
 
 /* Leaves become under way, or are no longer */
 static __always_inline void ledger_set_busy(struct ledger_node *node, unsigned int a,
 					    unsigned int b, bool busy)
 {
-	unsigned long starts;
-	unsigned int w;
+	struct ledger_words w = ledger_first_word(node, a, b);
 
-	for (w = BIT_WORD(a); w <= BIT_WORD(b); w++) {
-		starts = node->bits[2 * w] & ledger_bits(w, a, b);
+	do {
 		if (busy)
-			node->bits[2 * w + 1] |= starts;
+			w.lo[1] |= w.lo[0] & w.mask;
 		else
-			node->bits[2 * w + 1] &= ~starts;
-	}
+			w.lo[1] &= ~(w.lo[0] & w.mask);
+	} while (ledger_next_word(&w));
 }
 
 static __always_inline void ledger_clear(struct ledger_node *node, unsigned int a,
 					 unsigned int b)
 {
-	unsigned int w;
+	struct ledger_words w = ledger_first_word(node, a, b);
 
-	for (w = BIT_WORD(a); w <= BIT_WORD(b); w++) {
-		node->bits[2 * w] &= ~ledger_bits(w, a, b);
-		node->bits[2 * w + 1] &= ~ledger_bits(w, a, b);
-	}
+	do {
+		w.lo[0] &= ~w.mask;
+		w.lo[1] &= ~w.mask;
+	} while (ledger_next_word(&w));
 }

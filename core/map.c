@@ -188,7 +188,7 @@ static __always_inline bool map_held(struct map_op *op, phys_addr_t paddr, unsig
 {
 	struct io_pgtable_safe *pgt = op->pgt;
 	u64 first = to_offset(pgt, op->first);
-	struct ledger_piece piece;
+	struct ledger_piece piece __uninitialized;
 
 	if (!pgt->may_hold || op->size >> shift > MAX_HELD || (size_t)op->size != op->size ||
 	    !ledger_hold_free(&pgt->ledger, first, first + op->size - 1, shift, op->gfp, &piece))

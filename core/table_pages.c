@@ -27,15 +27,17 @@
  * - An operation that invalidates what it unmapped, which covers these ranges,
  *   gives the batch back afterwards.
  * - Else the operation leaves it behind. A flush covers what was left before it
- *   began. What it covers of a page's range, from either end, need not be
- *   flushed again, and a batch goes back when all of it has been.
+ *   began. What it covers of a page's range need not be flushed again, and a batch
+ *   goes back when all of it has been.
  *
  * So a page is never given back by the invalidation of somebody else, nor by one
  * that began too early, and operations do not wait for each other. A page that is
  * freed without a flush before it was never in the table (another thread put
  * one in its place first) and goes back at once.
  *
- * None of this may allocate, so each page has its record from the start. Neither
+ * None of this may depend on memory, so each page has its record from the start (a
+ * flush in the middle of a range takes another one, and counts for nothing if there
+ * is none). Neither
  * can it be kept in the page, because the walker may be reading that, nor in
  * struct page, which is not the layer's where a driver allocates.
  */
@@ -106,7 +108,8 @@ static inline struct table_page *table_page_alloc(const struct table_source *sou
 
 static void table_page_free(const struct table_source *source, struct table_page *p)
 {
-	table_source_put(source, p->pages, p->size);
+	if (p->pages)
+		table_source_put(source, p->pages, p->size);
 	kfree(p);
 }
 
@@ -379,6 +382,20 @@ static unsigned long table_pages_before_flush(struct table_pages *t)
 	return now;
 }
 
+/* What is left of a page's range is in two parts: needs another record, if it can be had */
+static void table_pages_split(struct table_page *p, u64 first, u64 last)
+{
+	struct table_page *rest = kzalloc_obj(*rest, GFP_NOWAIT | __GFP_NOWARN);
+
+	if (!rest)
+		return;
+	rest->first = last + 1;
+	rest->last = p->last;
+	rest->next = p->next;
+	p->last = first - 1;
+	p->next = rest;
+}
+
 /* Has all of a batch been flushed, now that this has been? */
 static bool table_pages_covered(struct table_page *batch, u64 first, u64 last)
 {
@@ -392,6 +409,8 @@ static bool table_pages_covered(struct table_page *batch, u64 first, u64 last)
 			p->first = last + 1;
 		else if (last >= p->last && first <= p->last)
 			p->last = first - 1;
+		else if (first > p->first && last < p->last)
+			table_pages_split(p, first, last);
 		covered &= p->flushed;
 	}
 	return covered;

@@ -41,8 +41,8 @@ static __always_inline bool unmap_held(struct io_pgtable_safe *pgt, u64 iova, u6
 {
 	unsigned int shift = largest_shift(pgt, size);
 	u64 first = to_offset(pgt, iova), done = 0;
+	struct ledger_piece piece __uninitialized;
 	struct ledger_claimed claimed = {};
-	struct ledger_piece piece;
 	size_t n;
 
 	if (!pgt->may_hold || (pgt->tlb && !flags) || size >> shift > MAX_HELD ||

@@ -23,10 +23,10 @@
  * KNOWN_F4: tables are kept for good if flushes cover them piece by piece.
  * KNOWN_F10: a reservation that has paid for something need not pay for the rest.
  */
-#define KNOWN_F1	true
-#define KNOWN_F3	true
-#define KNOWN_F4	true
-#define KNOWN_F10	true
+#define KNOWN_F1	false
+#define KNOWN_F3	false
+#define KNOWN_F4	false
+#define KNOWN_F10	false
 
 /* Entries of the scatter-gather tables */
 #define CLIENT_PIECES	16

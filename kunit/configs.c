@@ -664,7 +664,7 @@ static void no_bytes_in_an_address_space_of_64_bits(struct kunit *test)
 		check_unmap_result(test, io_pgtable_safe_unmap_present(pgt, iovas[i], 0, 0),
 				   0, -EINVAL);
 		check_map_result(test, io_pgtable_safe_map_repeat(pgt, iovas[i], 0, SZ_4K, 0,
-								  PGT_PROT, GFP_KERNEL),
+								  0, PGT_PROT, GFP_KERNEL),
 				 0, -EINVAL);
 		KUNIT_EXPECT_EQ(test, io_pgtable_safe_flush(pgt, iovas[i], 0), -EINVAL);
 		KUNIT_EXPECT_EQ(test, io_pgtable_safe_leaf_span(pgt, iovas[i], 0, &span),

@@ -765,7 +765,7 @@ bool an_allocation_failed(void)
 
 /* To mend one: delete it here, and from Documentation/faults.rst */
 static const char * const known_faults[] = {
-	"F1", "F1b", "F4", "F6", "F7", "F10", "F12", "contiguous",
+	"F6",
 };
 
 static bool run_known_faults;

@@ -734,7 +734,7 @@ static void map_that_fails_keeps_its_claim(struct kunit *test)
 	watch_claim(test);
 	mock_next_map(mock, SZ_4K, 0);
 	mock_next_map(mock, 0, -ENOMEM);
-	check_map_result(test, io_pgtable_safe_map_repeat(pgt, SZ_4K, 0, SZ_4K, SZ_64K,
+	check_map_result(test, io_pgtable_safe_map_repeat(pgt, SZ_4K, 0, SZ_4K, 0, SZ_64K,
 							  PGT_PROT, GFP_KERNEL), 0, -ENOMEM);
 	check_claim(test, 4);
 	check_mapped(test, 0);

@@ -16,8 +16,8 @@ PGT_FORMATS_PARAM();
 
 #define THREADS		4
 #define THREAD_OPS	400
-/* A cut of two of the largest blocks leaves 2 * 8191 granules of 64K */
-#define ROOM		32768
+/* A block of 4T that is cut leaves 4 * 8191 others, and a client unmaps at a quarter */
+#define ROOM		65536
 #define RANGES		1024
 /* Longer than anything here takes */
 #define PATIENCE	(60 * HZ)

@@ -87,9 +87,9 @@ static void map_before(struct client *c, const struct sweep *sweep)
 	client_call(c, &call, CLIENT_FAIL_NONE, 0);
 	call.iova = c->spec.last - granule + 1;
 	client_call(c, &call, CLIENT_FAIL_NONE, 0);
-	/* With different protections, of which one has to be noted */
 	if (sweep->fn != SPEC_CUT)
 		return;
+	call.prot = PGT_PROT;
 	for (n = 2; sweep->largest && nth_pgsize(c->test, n); n++)
 		block = nth_pgsize(c->test, n);
 	call.paddr = some_paddr(c->test, block);
@@ -97,7 +97,6 @@ static void map_before(struct client *c, const struct sweep *sweep)
 	call.iova = middle(c) - block;
 	client_call(c, &call, CLIENT_FAIL_NONE, 0);
 	call.iova = middle(c);
-	call.prot = IOMMU_READ | IOMMU_WRITE;
 	client_call(c, &call, CLIENT_FAIL_NONE, 0);
 }
 

@@ -367,7 +367,7 @@ static const struct corruption corruptions[] = {
 	{ "non-secure bit", PGT_V7S, SZ_1M, .set = B(19) },
 	{ "attributes of a table", PGT_V7S, SZ_4K, .up = 1, .set = B(4) },
 	{ "non-secure bit", PGT_V7S, SZ_4K, .up = 1, .set = B(3) },
-	{ "table is not in memory", PGT_V7S, SZ_4K, .up = 1, .set = B(30) },
+	{ "table is not in memory", PGT_V7S, SZ_4K, .up = 1, .set = B(31) | B(30) },
 
 	{ "reserved bits", PGT_DART, SZ_4K, .set = B(4) },
 	{ "part of a page", PGT_DART, SZ_4K, .set = B(55), .clear = B(1) },

@@ -56,7 +56,7 @@ static const struct argument lpae_arguments[] = {
 /* Large pages and supersections are 16 entries that must not straddle tables. */
 static const struct argument v7s_arguments[] = {
 	{ "64K page at 0xf8000", 0xf8000, 0, SZ_64K, 1, RW, -EINVAL, CORRUPTION },
-	{ "16M section at 0xff800000", 0xff800000, 0, SZ_16M, 1, RW, -EINVAL, CORRUPTION },
+	{ "16M page at 0xff800000", 0xff800000, 0, SZ_16M, 1, RW, -EINVAL, CORRUPTION },
 };
 
 /* What came of it, in a few words, and only if it was seen. */
@@ -112,7 +112,7 @@ static void refuse(struct story *s, const struct argument *arg)
 	after = ranges_of(s->as);
 	try_raw(s, arg, raw, sizeof(raw));
 	tell(s, got.err == arg->err && !got.bytes && same_ranges(&before, &after),
-	     "%-26s %-16s raw: %s", arg->what, outcome_name(got), raw);
+	     "%-22s %-15s raw: %s", arg->what, outcome_name(got), raw);
 }
 
 /**

@@ -95,7 +95,7 @@ static void sample_gpu_remove(void *data)
 	list_for_each_entry_safe(bo, next, &gpu->bos, link)
 		sample_bo_destroy(gpu, bo);
 
-	pr_info("  %-3s the device goes: %lu pages of buffers freed, %lu lost\n",
+	pr_info("  %-3s remove the device: %lu pages of buffers freed, %lu lost\n",
 		gpu->pages ? "BAD" : "ok", gpu->pages_ever - gpu->pages, gpu->pages);
 }
 

@@ -28,6 +28,7 @@ MODULE_PARM_DESC(exhaust, "Take all free memory for a moment (default: N). Other
 #define GFP_PRESSURE	(GFP_NOWAIT | __GFP_NOWARN)
 
 #define AT_PRESSURE	0x80000000ULL
+#define LONG_BIND	(SZ_4M - SZ_4K)
 #define MAX_ATTEMPTS	64
 
 /*
@@ -44,7 +45,7 @@ static struct sample_vma front_page(struct story *s, u64 iova)
 static struct sample_vma long_bind(struct story *s, u64 iova)
 {
 	return (struct sample_vma){
-		.bo = s->strewn, .iova = iova + SZ_4K, .size = SZ_4M - SZ_4K, .prot = RW,
+		.bo = s->strewn, .iova = iova + SZ_4K, .size = LONG_BIND, .prot = RW,
 	};
 }
 
@@ -54,7 +55,7 @@ static void tell_raw_partial(struct story *s, struct raw *raw, const struct samp
 	struct sample_vma part = *vma;
 
 	part.size = got.bytes;
-	tell_raw("%s; the GPU reads %u pages until somebody unmaps them",
+	tell_raw("%s; left behind: %u pages that the GPU reads",
 		 outcome_name(got), gpu_sees(&raw->as, &part));
 	raw_unbind(raw, vma->iova, got.bytes);
 }
@@ -213,8 +214,8 @@ static void each_allocation(struct story *s, struct raw *raw)
 	while (tally.failed < MAX_ATTEMPTS && fail_one(s, &tally))
 		;
 	tell(s, tally.undone && tally.undone + tally.coped == tally.failed,
-	     "bind 1023 pages, failing each of %u allocations: %u x {0, -ENOMEM}, %u x succeeded without it",
-	     tally.failed, tally.undone, tally.coped);
+	     "fail each of %u allocations of a bind: %u x {0, -ENOMEM}, %u x {%s, 0}",
+	     tally.failed, tally.undone, tally.coped, size_name(LONG_BIND));
 	raw_fail(s, raw);
 }
 

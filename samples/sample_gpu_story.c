@@ -37,7 +37,7 @@ static void raw_loop(struct story *s, const struct sample_vma *vma)
 	struct outcome got;
 
 	got = raw_bind(s->raw, vma, GFP_KERNEL, &calls);
-	tell_raw("the same %s after %u map_pages() in a loop that each driver writes",
+	tell_raw("the same %s, by %u calls of map_pages() in the driver's own loop",
 		 size_name(got.bytes), calls);
 	raw_unbind(s->raw, vma->iova, got.bytes);
 }
@@ -136,8 +136,8 @@ static void raw_block_over_page(struct story *s)
 	block = raw_map(s->raw, page.iova, bo_phys(s->blocks, 0), SZ_2M, 1, RW, GFP_KERNEL);
 	sample_mmu_invalidate(&s->raw->as.mmu, 0, U64_MAX);
 	lost = !gpu_sees(&s->raw->as, &page);
-	tell_raw("err %d, %s mapped; the pages that were bound there are %s", block.err,
-		 size_name(block.bytes), lost ? "silently gone" : "still there");
+	tell_raw("%s; the pages bound there are %s", outcome_name(block),
+		 lost ? "silently gone" : "still there");
 	if (!block.err)
 		raw_unmap(s->raw, page.iova, SZ_2M, 1);
 	else if (!small.err)
@@ -235,7 +235,7 @@ static void unbind_two_as_one(struct story *s)
 	got = unmap_outcome(sample_unbind(s->as, &vma));
 	tell_call(s, got, SZ_2M, 0, "unbind both as one 2M");
 	tell_view(s, &vma, false);
-	tell_raw("unmapped %s; and with a single page mapped there it also says %s",
+	tell_raw("unmapped %s; with a single page mapped there it also says %s",
 		 size_name(raw_unmap_2m(s, 512)), size_name(raw_unmap_2m(s, 1)));
 }
 
@@ -383,8 +383,8 @@ static void unbind_batch(struct story *s)
 	for (unsigned int i = 0; i < ARRAY_SIZE(vmas) && !err; i++)
 		faults += gpu_faults(s->as, &vmas[i]);
 	tell(s, !err && flushes == 1 && seen == 8 * 16 && faults == seen,
-	     "unbind 8 buffers, then flush: %u invalidation, GPU faults on all %u pages it knew",
-	     flushes, faults);
+	     "unbind 8 buffers, then flush: %u invalidation, %u of %u pages fault",
+	     flushes, faults, seen);
 }
 
 static void chapter_invalidation(struct story *s)
@@ -462,7 +462,7 @@ static void refuse_now(struct story *s, const struct sample_vma *vma)
 	tell_refused(s, got, -ENOMEM, &before, "no table is to be had: bind another");
 	job = sample_bind_submit(s->as, vma);
 	tell(s, PTR_ERR_OR_ZERO(job) == -ENOMEM,
-	     "submit it: refused as well, now, when there is somebody to tell");
+	     "submit it: refused as well, while the caller can still be told");
 }
 
 static void chapter_later(struct story *s)
@@ -519,7 +519,7 @@ static bool story_begin(struct story *s)
 
 static void tell_hardware(struct story *s)
 {
-	pr_info("A GPU that does not exist, with an MMU that does what MMUs do (Linux %s)\n",
+	pr_info("A GPU that does not exist, with an MMU in software (Linux %s)\n",
 		init_utsname()->release);
 	pr_info("address space 0: ARM_64_LPAE_S1, 48 bits, pages of 4K, 2M, 1G\n");
 	if (IS_ERR(s->gpu->as[1]))
@@ -527,7 +527,7 @@ static void tell_hardware(struct story *s)
 			s->gpu->as[1]);
 	else
 		pr_info("address space 1: ARM_V7S, 32 bits, pages of 4K, 64K, 1M, 16M\n");
-	pr_info("Each call gives {bytes, error}. \"raw\" is the same without the checks.\n");
+	pr_info("Each call gives {bytes, error}; \"raw\" is io-pgtable without the checks.\n");
 }
 
 /**

@@ -14,7 +14,8 @@
 
 #include "sample_gpu_story.h"
 
-#define TELL_WIDTH	96
+/* No line of the story is wider. */
+#define TELL_WIDTH	80
 
 static const char *mark(struct story *s, bool good)
 {
@@ -139,7 +140,7 @@ void tell_raw(const char *fmt, ...)
 
 	va_start(args, fmt);
 	vaf.va = &args;
-	pr_info("      raw io-pgtable: %pV\n", &vaf);
+	pr_info("      raw: %pV\n", &vaf);
 	va_end(args);
 }
 
@@ -169,7 +170,7 @@ tell_outcome(struct story *s, bool good, struct outcome got, const char *fmt, va
 	char what[TELL_WIDTH];
 
 	vscnprintf(what, sizeof(what), fmt, args);
-	tell(s, good, "%-60s %s", what, outcome_name(got));
+	tell(s, good, "%-56s %s", what, outcome_name(got));
 }
 
 /**
@@ -228,7 +229,7 @@ void tell_view(struct story *s, const struct sample_vma *vma, bool bound)
 	count = bound ? gpu_sees(s->as, vma) : gpu_faults(s->as, vma);
 	put_ranges(left, sizeof(left), &ranges);
 	tell(s, count == pages, "GPU: %u of %u pages %s; %s", count, pages,
-	     bound ? "read right" : "fault", left);
+	     bound ? "read" : "fault", left);
 }
 
 /* The buffers' contents: each 4K page says where in memory it is. */

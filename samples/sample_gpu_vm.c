@@ -175,10 +175,10 @@ void sample_as_destroy(struct sample_as *as)
 	io_pgtable_safe_free(as->pgt);
 	lost = atomic_read(&as->tables);
 
-	pr_info("  %-3s address space destroyed: what was still bound, %llu pages, is unmapped\n",
+	pr_info("  %-3s destroy an address space: %llu pages still bound, all unmapped\n",
 		left.err ? "BAD" : "ok", left.unmapped >> PAGE_SHIFT);
 	if (tables)
-		pr_info("  %-3s and so does its page table: %d pages freed, %d lost\n",
+		pr_info("  %-3s free its page table: %d pages freed, %d lost\n",
 			lost ? "BAD" : "ok", tables - lost, lost);
 	kfree(as);
 }
