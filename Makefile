@@ -19,7 +19,8 @@ moddirs = $(addprefix $(INSTALL_MOD_PATH)/lib/modules/$(release)/,$(or $(INSTALL
 depmod = PATH="$$PATH:/usr/sbin:/sbin" depmod $(if $(INSTALL_MOD_PATH),-b "$(INSTALL_MOD_PATH)") $(release)
 
 .PHONY: all modules modules_install install uninstall clean distclean clean-cache help \
-	demo check check-arm64 check-tsan drivers-report drivers-convert htmldocs bench bench-plots
+	demo check check-arm64 check-tsan drivers-report drivers-convert htmldocs bench bench-plots \
+	mutants coverage soak
 
 all: modules
 
@@ -91,6 +92,15 @@ bench:
 bench-plots:
 	@scripts/bench plots $(lastword $(versions))
 
+mutants:
+	@scripts/mutants $(versions) $(MUTANTS)
+
+coverage:
+	@scripts/coverage $(versions)
+
+soak:
+	@scripts/uml soak $(or $(versions),7.3)
+
 help:
 	@echo 'For the running kernel or another:'
 	@echo 'make                  build io_pgtable_safe.ko'
@@ -115,11 +125,17 @@ help:
 	@echo 'make bench            measure what the checks cost, and count instructions: five'
 	@echo '                      minutes; the machine should have nothing else to do'
 	@echo 'make bench-plots      put what make bench measured last into the documentation'
+	@echo 'make mutants          change the module in thousands of places, a boot for each:'
+	@echo '                      do the tests notice? Hours; MUTANTS="every=20" for some'
+	@echo 'make coverage         lines and branches of the module that the tests run'
+	@echo 'make soak             random calls on each format, SOAK_OPS=10000000 of them;'
+	@echo '                      SOAK_SEED=1 repeats those of another run'
 	@echo 'make htmldocs         build Documentation/output/index.html'
 	@echo 'make clean-cache      remove what these keep in ~/.cache/io_pgtable_safe (or'
 	@echo '                      XDG_CACHE_HOME), for all clones of this project: sources,'
 	@echo '                      builds, logs, the results of make bench'
 	@echo 'Variables: KERNELS="6.1 6.12 7.3", one or more of them, else 6.12 (for'
-	@echo 'drivers-report and -convert also 7.3; bench: 7.3, not 6.1);'
+	@echo 'drivers-report and -convert also 7.3; bench: 7.3, not 6.1; mutants, coverage'
+	@echo 'and soak: 7.3);'
 	@echo 'BENCH_ARGS="only=sg batches=500" and BENCH_BOOTS=1 for bench. Packages that are'
 	@echo 'missing are installed if you are root, else named.'

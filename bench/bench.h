@@ -114,6 +114,7 @@ extern const struct bench_variant bench_ledger_alone;
 
 /* The first of each set is what the others are compared with */
 extern const struct bench_variant *const bench_page_variants[];
+extern const struct bench_variant *const bench_large_variants[];
 extern const struct bench_variant *const bench_live_variants[];
 extern const struct bench_variant *const bench_thread_variants[];
 extern const struct bench_variant *const bench_sg_variants[];
@@ -128,6 +129,7 @@ extern const struct bench_variant *const bench_repeat_variants[];
  * @pgcount: Pages in one operation.
  * @unmap_pgsize: Page size to unmap with, if not @pgsize.
  * @ops: Operations in a batch.
+ * @batches: At most so many samples, if not 0.
  * @offset: Of the first operation from where the case would begin.
  * @live: Pages mapped all the time, strewn over 64 GiB, as are those mapped.
  * @fence: As in &struct bench_batch.
@@ -144,6 +146,7 @@ struct bench_case {
 	size_t pgcount;
 	size_t unmap_pgsize;
 	unsigned int ops;
+	unsigned int batches;
 	u64 offset;
 	unsigned long live;
 	bool fence;

@@ -10,6 +10,8 @@
 #define PAGES(n)	.variants = bench_page_variants, .pgsize = SZ_4K, .pgcount = (n)
 /* Memory so aligned that nobody can use a larger page: all do the same work */
 #define SKEWED(n)	PAGES(n), .skew = SZ_4K
+#define LARGE(n)	.variants = bench_large_variants, .pgsize = SZ_4K, .pgcount = (n), \
+			.skew = SZ_4K, .ops = 1
 #define BLOCKS(sz, n)	.variants = bench_page_variants, .pgsize = (sz), .pgcount = (n)
 #define V7S(sz, n)	.format = BENCH_V7S, BLOCKS(sz, n)
 #define V7S_SKEWED(n)	.format = BENCH_V7S, SKEWED(n)
@@ -28,6 +30,10 @@ const struct bench_case bench_cases[] = {
 	{ "512 x 4K, unmapped as 1 x 2M", SKEWED(512), .ops = 16, .unmap_pgsize = SZ_2M },
 	/* The checked unmap frees the table here, the raw one keeps it */
 	{ "512 x 4K, unmapped by 4K", SKEWED(512), .ops = 16 },
+	/* 64 MiB and 1 GiB; all free the tables when they unmap */
+	{ "16384 x 4K, unmapped as 32 x 2M", LARGE(16384), .unmap_pgsize = SZ_2M },
+	{ "262144 x 4K, unmapped as 1 x 1G", LARGE(262144), .unmap_pgsize = SZ_1G,
+	  .batches = 20 },
 	{ "1 x 2M", BLOCKS(SZ_2M, 1), .ops = 256 },
 	{ "64 x 2M", BLOCKS(SZ_2M, 64), .ops = 64 },
 	{ "1 x 1G", BLOCKS(SZ_1G, 1), .ops = 128 },

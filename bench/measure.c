@@ -4,6 +4,7 @@
  */
 #include <linux/irqflags.h>
 #include <linux/log2.h>
+#include <linux/minmax.h>
 #include <linux/printk.h>
 #include <linux/sched.h>
 #include <linux/sizes.h>
@@ -330,7 +331,7 @@ static int run_batches(struct run *run, unsigned int batches)
 /**
  * bench_measure() - Measure a case and report it.
  * @c: The case.
- * @batches: Number of samples.
+ * @batches: Number of samples; the case may want fewer.
  *
  * Return: 0 or a negative errno.
  */
@@ -343,6 +344,8 @@ int bench_measure(const struct bench_case *c, unsigned int batches)
 	if (!run)
 		return -ENOMEM;
 	run->c = c;
+	if (c->batches)
+		batches = min(batches, c->batches);
 	err = prepare(run, batches);
 	if (!err)
 		err = run_batches(run, batches);

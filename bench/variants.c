@@ -300,6 +300,15 @@ const struct bench_variant *const bench_page_variants[] = {
 	&bench_ledger_alone, NULL
 };
 
+/* More than the ledger claims at a time */
+const struct bench_variant *const bench_large_variants[] = {
+	&raw, &safe_pages, &safe_range,
+#if IS_ENABLED(CONFIG_IOMMU_API)
+	&iommu_range, &generic_range,
+#endif
+	NULL
+};
+
 /* Where each table takes much memory */
 const struct bench_variant *const bench_live_variants[] = {
 	&raw, &safe_pages,
