@@ -123,7 +123,6 @@ static void begin(struct client *c)
 	init_spec(c);
 	c->mine_first = c->spec.first;
 	c->mine_last = c->spec.last;
-	c->unclear = false;
 	c->reserve = NULL;
 }
 
@@ -604,7 +603,7 @@ static void check_kept(struct client *c, const struct spec_call *call, u64 befor
 	kept = io_pgtable_safe_kept(c->fix->pgt);
 	if (!spec_changes(call, c->err) && kept != before)
 		wrong(c, call, "refused, but %llu bytes are kept, not %llu", kept, before);
-	else if (kept && !spec_may_keep(&c->spec) && !c->unclear)
+	else if (kept && !spec_may_keep(&c->spec))
 		wrong(c, call, "%llu bytes are kept for no flush", kept);
 }
 
@@ -724,33 +723,9 @@ static void flush_before_reuse(struct client *c, const struct spec_call *call)
 	if (call->fn > SPEC_MAP_REPEAT || !range_of_device(c, call, &first, &last) ||
 	    spec_find(&c->spec.unflushed, first) == spec_find_behind(&c->spec.unflushed, last))
 		return;
-	if (KNOWN_F4) {
-		first = c->mine_first;
-		last = c->mine_last;
-	}
 	flush.iova = first & ~(granule - 1);
 	flush.size = (last | (granule - 1)) - flush.iova + 1;
 	client_call(c, &flush, CLIENT_FAIL_NONE, 0);
-}
-
-/* Exemptions from the specification for known faults; each ends with its fault */
-static void exempt(struct client *c, const struct spec_call *call, struct spec_results *right)
-{
-	if (KNOWN_F10 && spec_allocates(call->fn) && call->gfp == IO_PGTABLE_SAFE_RESERVED &&
-	    right->success && c->spec.attached->spent.nr) {
-		__set_bit(ENOMEM, right->errors);
-		right->part = call->fn == SPEC_TRY_MAP_PAGES;
-	}
-}
-
-static void exempt_state(struct client *c, const struct spec_call *call)
-{
-	if (KNOWN_F3 && unmaps(call) && call->flags == IO_PGTABLE_SAFE_NO_FLUSH && !c->spec.tlb)
-		c->spec.keeps = true;
-	if (KNOWN_F4 && call->fn == SPEC_FLUSH && !c->err)
-		c->unclear = (c->unclear || c->spec.unflushed.nr) &&
-			     (call->iova > c->spec.first ||
-			      call->size - 1 < c->spec.last - c->spec.first);
 }
 
 static void check_call(struct client *c, const struct spec_call *call)
@@ -760,11 +735,9 @@ static void check_call(struct client *c, const struct spec_call *call)
 	if (c->short_of_memory && !spec_allocates(call->fn))
 		wrong(c, call, "allocates memory");
 	spec_results(&c->spec, call, &right);
-	exempt(c, call, &right);
 	check_result(c, call, &right);
 	if (c->failed)
 		return;
-	exempt_state(c, call);
 	spec_apply(&c->spec, call, c->bytes, c->err);
 }
 

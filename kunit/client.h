@@ -14,20 +14,6 @@
 #include "mock_format.h"
 #include "spec.h"
 
-/*
- * What is known to be wrong today, and is let pass until it is mended. Each is to
- * be set to false then.
- *
- * KNOWN_F1: a reservation does not pay for more than 64 MiB of small pages.
- * KNOWN_F3: a refused unmap with NO_FLUSH says that there will be a flush.
- * KNOWN_F4: tables are kept for good if flushes cover them piece by piece.
- * KNOWN_F10: a reservation that has paid for something need not pay for the rest.
- */
-#define KNOWN_F1	false
-#define KNOWN_F3	false
-#define KNOWN_F4	false
-#define KNOWN_F10	false
-
 /* Entries of the scatter-gather tables */
 #define CLIENT_PIECES	16
 
@@ -60,7 +46,6 @@ enum client_failure {
  * @touches: It may at any time.
  * @reserve: A reservation, or an ERR_PTR or NULL.
  * @spec_reserve: What is known of it.
- * @unclear: A table may be kept for good (KNOWN_F4).
  * @sg: Entries of scatter-gather tables.
  * @bytes: Result of the last call.
  * @err: Likewise.
@@ -86,7 +71,6 @@ struct client {
 	bool touches;
 	struct io_pgtable_safe_reserve *reserve;
 	struct spec_reserve spec_reserve;
-	bool unclear;
 	struct scatterlist sg[CLIENT_PIECES + 1];
 
 	u64 bytes;

@@ -399,8 +399,6 @@ static void use_reserve(struct dice *d, struct spec_call *call)
 	if (spec_call_range(call, &first, &last) &&
 	    (first < r->first || last > r->last) && !one_in(d, 20))
 		return;
-	if (KNOWN_F1 && last - first >= 4096 * d->pages[0])
-		return;
 	call->gfp = IO_PGTABLE_SAFE_RESERVED;
 }
 
