@@ -236,6 +236,11 @@ EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_unmap_present, IO_PGTABLE_SAFE_NS);
  * invalidated: all that was unmapped in the range before the call. So the range
  * must not hold what another thread is unmapping meanwhile.
  *
+ * Where the range lies inside the one that a kept table waits for, what is left of that
+ * is in two parts, which takes a record more (GFP_NOWAIT). If there is no memory for it,
+ * the table is kept until one flush covers all that it waits for, or it is freed with
+ * the page table.
+ *
  * Context: Process context, atomic sections included, as far as the driver's flush
  * callbacks allow.
  * Return: 0; -EINVAL, -EOVERFLOW or -ERANGE for a bad range; -EIO.

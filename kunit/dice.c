@@ -464,8 +464,12 @@ void dice_step(struct dice *d)
 	dice_call(d, &call);
 	if (call.fn == SPEC_NUM_FNS)
 		return;
-	/* Also in calls that are not to allocate at all */
-	if (one_in(d, 8) && (call.gfp == GFP_KERNEL || call.gfp == IO_PGTABLE_SAFE_RESERVED)) {
+	/*
+	 * Also in calls that are not to allocate at all. A flush may try to, and can do
+	 * without, but then keeps tables for longer.
+	 */
+	if (one_in(d, 8) && call.fn != SPEC_FLUSH &&
+	    (call.gfp == GFP_KERNEL || call.gfp == IO_PGTABLE_SAFE_RESERVED)) {
 		kind = one_in(d, 2) && !d->c.racy ? CLIENT_FAIL_PAGE : CLIENT_FAIL_ANY;
 		if (call.gfp == GFP_KERNEL)
 			call.gfp = PGT_GFP_FAULTY;
