@@ -121,8 +121,8 @@ struct sg_table;
  * spinlock of that part of the ledger meanwhile. Calls on disjoint ranges run side by
  * side. Of two calls whose ranges overlap, one wins and the other fails with -EBUSY at
  * once, or later with what it finds; two lookups do not exclude each other. What is
- * under way counts as not mapped. Unmap never allocates memory, but for
- * io_pgtable_safe_cut(), which maps as well.
+ * under way counts as not mapped. Unmap never allocates memory, except
+ * for io_pgtable_safe_cut(), which maps as well.
  *
  * The driver's &io_pgtable_cfg.alloc may be called with a spinlock held, and with flags
  * that allow less than those of the call. It must not call the functions here.
@@ -192,20 +192,19 @@ struct sg_table;
  *   locking the region first. A table that is freed is then given back when the
  *   call returns, or before.
  * - Unmap with %IO_PGTABLE_SAFE_NO_FLUSH and call io_pgtable_safe_flush() after it
- *   has invalidated: it calls nobody, and says that the device has forgotten the
+ *   has invalidated: it makes no callback, and says that the device has forgotten the
  *   range. Tables are kept until then; from the first such unmap on also those
  *   that are freed by a map. This is possible where the layer gives the format
  *   its pages, and takes care of unmaps; a map that puts a block in the place of an
- *   empty table still wants the first.
+ *   empty table still requires the first.
  */
 
 /**
  * DOC: reservations
  *
  * A driver that maps asynchronously (VM_BIND) must not allocate when the map is
- * done: others wait for it by a fence, and reclaim may wait for them. What it may
- * need is allocated before, when there is a caller to be told that there is no
- * memory:
+ * run: others wait for its fence, and reclaim may wait for them. What it may need
+ * is allocated before, while -ENOMEM can still be returned to the caller:
  *
  * - io_pgtable_safe_reserve(), when the operation is submitted, allocates the
  *   tables and the ledger's nodes for a range, whatever is mapped in it: with any
@@ -214,9 +213,9 @@ struct sg_table;
  *   it. A page table has one attached at a time.
  * - Maps and cuts in the range that are called with %IO_PGTABLE_SAFE_RESERVED as
  *   their gfp, alone and not with other flags, take tables and nodes from there.
- *   They do not sleep, nor make memory be reclaimed, and fail with -ENOMEM only if
- *   the reservation has been used up. Others may map beside it with gfp flags of
- *   their own, and leave it alone.
+ *   They neither sleep nor enter reclaim, and fail with -ENOMEM only if the
+ *   reservation has been used up. Calls with ordinary gfp flags may run at the
+ *   same time, and do not use it.
  * - io_pgtable_safe_reserve_detach() and io_pgtable_safe_unreserve() give back what
  *   is left.
  *
@@ -240,7 +239,7 @@ struct sg_table;
  * some KiB besides: 2.2 MiB for 1 GiB. Most of it comes back, as most ranges
  * are mapped with larger pages. So the size should be limited before it is reserved,
  * if it comes from user space, and __GFP_NORETRY or __GFP_RETRY_MAYFAIL keeps a
- * large one from troubling others.
+ * large one from invoking the OOM killer.
  *
  * A reservation may outlive its page table, to be given back then; that of a freed
  * page table is detached. It must not be given back or detached while a map takes
@@ -249,7 +248,7 @@ struct sg_table;
  * Only for formats whose tables come from the layer: LPAE, from 6.12 on. With a
  * walker that is not coherent the format calls dma_map_single() for each table,
  * which for a device with an IOMMU of its own or a bounce buffer might allocate, but
- * such a device the format refuses anyway.
+ * the format refuses such a device anyway.
  */
 
 /*

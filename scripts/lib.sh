@@ -37,7 +37,12 @@ readonly SCRIPTS PROJECT CACHE LOGS JOBS
 [[ $JOBS =~ ^[1-9][0-9]*$ ]] || die "JOBS must be a number, not '$JOBS'"
 for path in "$CACHE" "$PROJECT"; do
 	case $path in
-	*[[:space:]:]*) die "kbuild cannot build in a path with a space or a colon: $path" ;;
+	*[[:space:]:]*)
+		say "error: kbuild cannot build in a path with a space or a colon:"
+		printf '       %s\n' "$path" >&2 # not folded at the space
+		[ "$path" != "$CACHE" ] || say "(set XDG_CACHE_HOME to another place)"
+		exit 1
+		;;
 	esac
 done
 
@@ -82,7 +87,7 @@ fi
 check_kernels() {
 	local version
 	for version; do
-		is_known "$version" || { say "error: no kernel '$version' here: choose of $KNOWN"; exit 2; }
+		is_known "$version" || { say "error: no kernel '$version' here: choose from $KNOWN"; exit 2; }
 	done
 }
 
