@@ -331,6 +331,19 @@ static int ledger_record(struct ledger *l, u64 first, u64 last, unsigned int shi
 	}
 }
 
+/*
+ * To the end of the table: for how many leaves of this size? To record blocks makes the
+ * ledger forget the tables that they replace, so there must not be more of them than
+ * a format maps at once. Of pages there may be: they replace nothing.
+ */
+static u64 ledger_room(const struct ledger *l, u64 off, unsigned int shift)
+{
+	unsigned int lvl = l->level_of[shift];
+	u64 mask = l->mask[lvl];
+
+	return lvl ? ((mask - (off & mask)) >> shift) + 1 : ~0ULL;
+}
+
 /* Before a claimed leaf is recorded as smaller ones: each of its slots is one */
 static int ledger_split(struct ledger *l, u64 first, u64 last, unsigned int shift)
 {
