@@ -325,10 +325,11 @@ static noinline int ledger_divide(struct ledger *l, u64 off, unsigned int lvl, b
  * @l: The ledger.
  * @off: Offset of the byte.
  * @lvl: The level.
- * @owned: All its slots are claimed by the caller, who gets that of the parent
- *	instead. Else it goes only if it is empty.
+ *
+ * If there is one. It has no children, and all its slots are claimed by the caller, who
+ * gets that of the parent instead.
  */
-static noinline void ledger_unhook(struct ledger *l, u64 off, unsigned int lvl, bool owned)
+static noinline void ledger_unhook(struct ledger *l, u64 off, unsigned int lvl)
 {
 	struct ledger_node *node = ledger_lock(l, off, lvl + 1), *child = NULL;
 	unsigned int slot = ledger_slot(l, off, lvl + 1);
@@ -338,19 +339,12 @@ static noinline void ledger_unhook(struct ledger *l, u64 off, unsigned int lvl, 
 		child = ledger_child(node, slot);
 	if (child) {
 		ledger_lock_node(child);
-		if (owned || (!child->children && !ledger_any_used(child, 0, last))) {
-			if (owned) {
-				ledger_clear(child, 0, last);
-				ledger_set(node, slot, slot, 0, true);
-			}
-			child->key = LEDGER_NO_KEY;
-			WRITE_ONCE(node->child[slot], NULL);
-			node->children--;
-			ledger_unlock_node(child);
-		} else {
-			ledger_unlock_node(child);
-			child = NULL;
-		}
+		ledger_clear(child, 0, last);
+		ledger_set(node, slot, slot, 0, true);
+		child->key = LEDGER_NO_KEY;
+		WRITE_ONCE(node->child[slot], NULL);
+		node->children--;
+		ledger_unlock_node(child);
 	}
 	ledger_unlock_node(node);
 	if (child)
