@@ -85,7 +85,7 @@ static struct io_pgtable_safe_map_result
 map_run(struct map_op *op, u64 iova, phys_addr_t paddr, unsigned int shift, u64 pgcount)
 {
 	u64 first = to_offset(op->pgt, iova);
-	u64 room = ledger_room(&op->pgt->ledger, first, shift);
+	u64 room = op->pgt->may_hold ? ledger_room(&op->pgt->ledger, first, shift) : pgcount;
 	size_t count = max_run(min(pgcount, room), shift, MAX_RUN);
 	int err;
 
