@@ -125,7 +125,8 @@ struct sg_table;
  * for io_pgtable_safe_cut(), which maps as well.
  *
  * The driver's &io_pgtable_cfg.alloc may be called with a spinlock held, and with flags
- * that allow less than those of the call. It must not call the functions here.
+ * that allow less than those of the call, and so may its free, for a table that
+ * another thread was faster with. Neither may call the functions here.
  *
  * io_pgtable_safe_free() must not race with anything on the same table. A
  * reservation must not be detached or given back while a map takes from it. Where

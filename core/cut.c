@@ -308,7 +308,7 @@ static int cut_put_back(struct cut *cut, struct cut_leaf *leaf)
 	res = backend_map(pgt, cut_iova(cut, leaf->first), leaf->paddr,
 			  cut_leaf_size(leaf), leaf->shift, cut->prot, cut->gfp);
 	if (keeps)
-		end_tables(pgt, &tables, false);
+		end_tables(pgt, &tables);
 	if (res.mapped != cut_leaf_size(leaf) || check_table(pgt))
 		return cut_lost(cut, leaf);
 	leaf->stage = CUT_WHOLE;
@@ -364,10 +364,7 @@ static u64 cut_middle(struct cut *cut, u32 flags)
 		return 0;
 	keeps = begin_tables(pgt, &tables, false);
 	done = backend_unmap(pgt, iova, cut->size, 0);
-	if (flush)
-		invalidate(pgt, iova, done, BIT(cut->claimed.granule));
-	if (keeps)
-		end_tables(pgt, &tables, flush);
+	end_unmap(pgt, keeps ? &tables : NULL, iova, done, BIT(cut->claimed.granule), flush);
 	return done;
 }
 

@@ -51,7 +51,7 @@ static void backend_flush_walk(unsigned long iova, size_t size, size_t granule,
 /*
  * An operation begins that may make the format free tables. Where a block replaces
  * one, the device must forget the table before there is a block, so nothing is kept
- * if the driver has callbacks. Returns whether end_tables() must follow.
+ * if the driver has callbacks. Returns whether end_tables() or end_unmap() must follow.
  */
 static bool begin_tables(struct io_pgtable_safe *pgt, struct table_op *op, bool replaces)
 {
@@ -61,9 +61,26 @@ static bool begin_tables(struct io_pgtable_safe *pgt, struct table_op *op, bool 
 	return true;
 }
 
-static void end_tables(struct io_pgtable_safe *pgt, struct table_op *op, bool invalidated)
+static void end_tables(struct io_pgtable_safe *pgt, struct table_op *op)
 {
-	table_op_end(&pgt->tables, op, invalidated && !READ_ONCE(pgt->broken));
+	table_op_stop(&pgt->tables, op);
+	table_op_end(&pgt->tables, op, false);
+}
+
+/*
+ * A range has been unmapped, and @op, if it is not NULL, has kept its tables. It is
+ * stopped before the driver is called: a callback that maps a block over a table
+ * relies on this one being flushed then.
+ */
+static void end_unmap(struct io_pgtable_safe *pgt, struct table_op *op, u64 iova, u64 size,
+		      size_t granule, bool flush)
+{
+	if (op)
+		table_op_stop(&pgt->tables, op);
+	if (flush)
+		invalidate(pgt, iova, size, granule);
+	if (op)
+		table_op_end(&pgt->tables, op, flush && !READ_ONCE(pgt->broken));
 }
 
 /* Only for raw_ops(): the layer's own gathers keep the formats from calling it */

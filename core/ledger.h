@@ -85,6 +85,7 @@
  * struct ledger_node - The slots of one table.
  * @lock: Protects all but @child and @lvl. Above that of a child.
  * @lvl: Its level, for good.
+ * @used: It is or was in the tree, so somebody may be on the way to it.
  * @children: Number of its children.
  * @key: Offset of the first byte that it describes, or %LEDGER_NO_KEY.
  * @child: A pointer for each slot, or NULL as long as there was no child. The array
@@ -95,6 +96,7 @@
 struct ledger_node {
 	spinlock_t lock; /* see above */
 	u8 lvl;
+	bool used;
 	u16 children;
 	u64 key;
 	struct ledger_node **child;

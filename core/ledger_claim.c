@@ -98,15 +98,35 @@ static noinline int ledger_check(struct ledger *l, u64 first, u64 last, enum led
 
 /* --- what becomes of it --------------------------------------------------- */
 
-/* Nodes whose last byte this is go, if the range covers them and they are empty */
-static void ledger_shrink(struct ledger *l, u64 first, u64 end)
+/* Nodes whose last byte this is go, if the claimed range covers them */
+static void ledger_shrink_at(struct ledger *l, u64 first, u64 end)
 {
 	unsigned int lvl;
 
 	for (lvl = 0; lvl + 1 < l->levels; lvl++) {
 		if ((end & l->mask[lvl]) != l->mask[lvl] || first > (end & ~l->mask[lvl]))
 			return;
-		ledger_unhook(l, end, lvl, false);
+		ledger_unhook(l, end, lvl);
+	}
+}
+
+/*
+ * All nodes that a claimed range covers go, from below, and leave a claimed slot. They
+ * may not become free before: somebody else could map and unmap something there, and
+ * the table that this takes would be left without a node.
+ */
+static void ledger_shrink(struct ledger *l, u64 first, u64 last)
+{
+	struct ledger_piece p;
+	u64 pos = first;
+
+	for (;;) {
+		ledger_lock_piece(l, pos, last, &p);
+		ledger_unlock_node(p.node);
+		ledger_shrink_at(l, first, p.end);
+		if (p.end == last)
+			return;
+		pos = p.end + 1;
 	}
 }
 
@@ -125,6 +145,8 @@ static void ledger_settle(struct ledger *l, u64 first, u64 last, enum ledger_out
 	struct ledger_piece p;
 	u64 pos = first;
 
+	if (outcome == LEDGER_UNMAPPED && last - first >= l->mask[0])
+		ledger_shrink(l, first, last);
 	for (;;) {
 		ledger_lock_piece(l, pos, last, &p);
 		if (likely(p.whole)) {
@@ -134,8 +156,6 @@ static void ledger_settle(struct ledger *l, u64 first, u64 last, enum ledger_out
 				ledger_clear(p.node, p.a, p.b);
 		}
 		ledger_unlock_node(p.node);
-		if (outcome == LEDGER_UNMAPPED)
-			ledger_shrink(l, first, p.end);
 		if (p.end == last)
 			return;
 		pos = p.end + 1;
@@ -279,7 +299,7 @@ static void ledger_merge(struct ledger *l, u64 off, unsigned int lvl)
 		if (ledger_child(node, slot))
 			ledger_merge(l, below, lvl - 1);
 	}
-	ledger_unhook(l, off, lvl - 1, true);
+	ledger_unhook(l, off, lvl - 1);
 }
 
 /**
@@ -329,6 +349,19 @@ static int ledger_record(struct ledger *l, u64 first, u64 last, unsigned int shi
 			return 0;
 		pos = end + 1;
 	}
+}
+
+/*
+ * To the end of the table: for how many leaves of this size? To record blocks makes the
+ * ledger forget the tables that they replace, so there must not be more of them than
+ * a format maps at once. Of pages there may be: they replace nothing.
+ */
+static u64 ledger_room(const struct ledger *l, u64 off, unsigned int shift)
+{
+	unsigned int lvl = l->level_of[shift];
+	u64 mask = l->mask[lvl];
+
+	return lvl ? ((mask - (off & mask)) >> shift) + 1 : ~0ULL;
 }
 
 /* Before a claimed leaf is recorded as smaller ones: each of its slots is one */

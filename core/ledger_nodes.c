@@ -146,7 +146,10 @@ static struct ledger_node **ledger_take_array(struct ledger *l, unsigned int lvl
 	return array;
 }
 
-/* What was taken goes back to where it came from, if it is still there */
+/*
+ * What was taken goes back to where it came from, if it is still there. So a node that
+ * has been used never gets into a reservation, which is freed before the ledger.
+ */
 static void ledger_give_back(struct ledger *l, struct ledger_node *node, unsigned int lvl,
 			     struct ledger_node **array, gfp_t gfp)
 {
@@ -155,7 +158,7 @@ static void ledger_give_back(struct ledger *l, struct ledger_node *node, unsigne
 	spin_lock(&l->lock);
 	s = gfp == IO_PGTABLE_SAFE_RESERVED && l->reserve ? l->reserve : &l->unused;
 	if (node)
-		ledger_push_node(s, node);
+		ledger_push_node(node->used ? &l->unused : s, node);
 	if (array && s != &l->unused) {
 		ledger_push_array(s, lvl, array);
 		array = NULL;
@@ -258,6 +261,7 @@ static void ledger_hook(struct ledger *l, struct ledger_node *node, u64 off,
 
 	ledger_lock_node(child);
 	child->key = off & ~l->mask[child->lvl];
+	child->used = true;
 	if (ledger_lo(node, slot)) {
 		ledger_set(child, 0, ledger_last_slot(l, child->lvl), 0, true);
 		ledger_clear(node, slot, slot);
@@ -321,10 +325,11 @@ static noinline int ledger_divide(struct ledger *l, u64 off, unsigned int lvl, b
  * @l: The ledger.
  * @off: Offset of the byte.
  * @lvl: The level.
- * @owned: All its slots are claimed by the caller, who gets that of the parent
- *	instead. Else it goes only if it is empty.
+ *
+ * If there is one. It has no children, and all its slots are claimed by the caller, who
+ * gets that of the parent instead.
  */
-static noinline void ledger_unhook(struct ledger *l, u64 off, unsigned int lvl, bool owned)
+static noinline void ledger_unhook(struct ledger *l, u64 off, unsigned int lvl)
 {
 	struct ledger_node *node = ledger_lock(l, off, lvl + 1), *child = NULL;
 	unsigned int slot = ledger_slot(l, off, lvl + 1);
@@ -334,19 +339,12 @@ static noinline void ledger_unhook(struct ledger *l, u64 off, unsigned int lvl, 
 		child = ledger_child(node, slot);
 	if (child) {
 		ledger_lock_node(child);
-		if (owned || (!child->children && !ledger_any_used(child, 0, last))) {
-			if (owned) {
-				ledger_clear(child, 0, last);
-				ledger_set(node, slot, slot, 0, true);
-			}
-			child->key = LEDGER_NO_KEY;
-			WRITE_ONCE(node->child[slot], NULL);
-			node->children--;
-			ledger_unlock_node(child);
-		} else {
-			ledger_unlock_node(child);
-			child = NULL;
-		}
+		ledger_clear(child, 0, last);
+		ledger_set(node, slot, slot, 0, true);
+		child->key = LEDGER_NO_KEY;
+		WRITE_ONCE(node->child[slot], NULL);
+		node->children--;
+		ledger_unlock_node(child);
 	}
 	ledger_unlock_node(node);
 	if (child)

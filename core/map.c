@@ -84,8 +84,9 @@ static int claim_map(struct map_op *op)
 static struct io_pgtable_safe_map_result
 map_run(struct map_op *op, u64 iova, phys_addr_t paddr, unsigned int shift, u64 pgcount)
 {
-	size_t count = max_run(pgcount, shift, MAX_RUN);
 	u64 first = to_offset(op->pgt, iova);
+	u64 room = op->pgt->may_hold ? ledger_room(&op->pgt->ledger, first, shift) : pgcount;
+	size_t count = max_run(min(pgcount, room), shift, MAX_RUN);
 	int err;
 
 	err = ledger_record(&op->pgt->ledger, first, first + ((u64)count << shift) - 1, shift,
@@ -135,7 +136,7 @@ static struct io_pgtable_safe_map_result end_map(struct map_op *op, u64 mapped, 
 	u64 undone = err && !keep ? undo_run(op->pgt, op->first, mapped) : 0;
 
 	if (op->keeps)
-		end_tables(op->pgt, &op->tables, false);
+		end_tables(op->pgt, &op->tables);
 	settle(op->pgt, op->first, undone, LEDGER_FREED);
 	settle(op->pgt, op->first + undone, mapped - undone, LEDGER_MAPPED);
 	settle(op->pgt, op->first + mapped, op->size - mapped, LEDGER_FREED);
@@ -253,8 +254,8 @@ map_pages(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, size_t pgsiz
  *
  * All four legal outcomes reach the caller, and it must cope with each: retry
  * the remainder after partial success, and after an error either unmap what was
- * mapped or keep it. More than 16384 pages are never asked of the backend at
- * once, so that gives partial success. Most callers want io_pgtable_safe_map().
+ * mapped or keep it. More than 16384 pages, or blocks beyond the end of a table, are
+ * never asked of the backend at once, so that gives partial success. Most callers want io_pgtable_safe_map().
  *
  * Context: Process context, atomic sections included; sleeps if @gfp allows it.
  * Return: What was mapped, and 0 or one of: -EINVAL, -ERANGE, -EOVERFLOW,

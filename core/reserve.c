@@ -168,14 +168,13 @@ int io_pgtable_safe_reserve_attach(struct io_pgtable_safe *pgt,
 	busy = pgt->reserve;
 	if (!busy) {
 		r->pgt = pgt;
-		WRITE_ONCE(pgt->reserve, r);
 		t->reserve = &r->tables;
+		ledger_attach(&pgt->ledger, &r->nodes);
+		/* From here on maps take from it */
+		WRITE_ONCE(pgt->reserve, r);
 	}
 	spin_unlock(&t->lock);
-	if (busy)
-		return -EBUSY;
-	ledger_attach(&pgt->ledger, &r->nodes);
-	return 0;
+	return busy ? -EBUSY : 0;
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_reserve_attach, IO_PGTABLE_SAFE_NS);
 
@@ -190,8 +189,8 @@ void io_pgtable_safe_reserve_detach(struct io_pgtable_safe *pgt)
 {
 	struct table_pages *t = &pgt->tables;
 
-	ledger_attach(&pgt->ledger, NULL);
 	spin_lock(&t->lock);
+	ledger_attach(&pgt->ledger, NULL);
 	t->reserve = NULL;
 	if (pgt->reserve)
 		pgt->reserve->pgt = NULL;

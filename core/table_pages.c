@@ -223,8 +223,8 @@ static u64 table_pages_count(const struct table_pages *t, u64 first, u64 last)
 /* --- batches -------------------------------------------------------------- */
 
 /*
- * The operation that frees: the last one that the running task has begun. A callback
- * of the driver may begin one in the middle of another, and ends it there.
+ * The operation that frees: the one that the running task has begun. A callback of the
+ * driver, which may begin another, comes when it has been stopped.
  */
 static struct table_op *table_pages_mine(struct table_pages *t) __must_hold(&t->lock)
 {
@@ -241,7 +241,7 @@ static struct table_op *table_pages_mine(struct table_pages *t) __must_hold(&t->
  * @t: The pages.
  * @op: The operation.
  *
- * Until table_op_end(). Not for a table whose format has pages of its own.
+ * Until table_op_stop(). Not for a table whose format has pages of its own.
  *
  * Context: Process context, atomic sections included.
  */
@@ -339,9 +339,27 @@ static void table_pages_release(struct table_pages *t, struct table_page *batch)
 }
 
 /**
+ * table_op_stop() - What the running task frees from here on is not of this operation.
+ * @t: The pages.
+ * @op: The operation; table_op_end() must follow.
+ *
+ * Context: Process context, atomic sections included.
+ */
+static void table_op_stop(struct table_pages *t, struct table_op *op)
+{
+	struct table_op **place;
+
+	spin_lock(&t->lock);
+	for (place = &t->ops; *place != op; place = &(*place)->next)
+		;
+	*place = op->next;
+	spin_unlock(&t->lock);
+}
+
+/**
  * table_op_end() - An operation that may have freed tables is over.
  * @t: The pages.
- * @op: The operation.
+ * @op: The operation, after table_op_stop().
  * @invalidated: So is the invalidation of all that it unmapped.
  *
  * Context: Process context, atomic sections included.
@@ -349,12 +367,8 @@ static void table_pages_release(struct table_pages *t, struct table_page *batch)
 static void table_op_end(struct table_pages *t, struct table_op *op, bool invalidated)
 {
 	struct table_page *batch = op->batch;
-	struct table_op **place;
 
 	spin_lock(&t->lock);
-	for (place = &t->ops; *place != op; place = &(*place)->next)
-		;
-	*place = op->next;
 	if (batch && !invalidated) {
 		batch->when = t->now++;
 		batch->later = t->left;

@@ -72,7 +72,7 @@ struct table_op {
  * @top: Size of the top-level table in bytes, the first to be allocated.
  * @levels: Levels of tables below it.
  * @shift: log2 of the granule: of the size of these tables, and of a page.
- * @lock: Protects what follows. No other is taken within.
+ * @lock: Protects what follows. Only &ledger.lock is taken within.
  * @ops: Operations that may free tables.
  * @unused: Records of the pages that are in the table.
  * @now: Counts the batches that have been left.

@@ -23,10 +23,7 @@ unmap_claimed(struct io_pgtable_safe *pgt, u64 iova, u64 size, u64 done,
 	keeps = claimed->tables && begin_tables(pgt, &tables, false);
 	if (!READ_ONCE(pgt->broken))
 		unmapped = backend_unmap(pgt, iova, size, done);
-	if (flush)
-		invalidate(pgt, iova, unmapped, BIT(claimed->granule));
-	if (keeps)
-		end_tables(pgt, &tables, flush);
+	end_unmap(pgt, keeps ? &tables : NULL, iova, unmapped, BIT(claimed->granule), flush);
 	settle(pgt, iova, unmapped, LEDGER_UNMAPPED);
 	settle(pgt, iova + unmapped, size - unmapped, LEDGER_MAPPED);
 	return unmap_result(unmapped, unmapped == size ? check_table(pgt) : -EIO);
@@ -211,10 +208,8 @@ io_pgtable_safe_unmap_present(struct io_pgtable_safe *pgt, u64 iova, u64 size,
 	expect_flush(pgt, flags);
 	keeps = begin_tables(pgt, &tables, false);
 	unmapped = unmap_extents(pgt, range.first, range.last, &begin, &end);
-	if (flush)
-		invalidate(pgt, begin + pgt->iova_first, end - begin, pgt->granule);
-	if (keeps)
-		end_tables(pgt, &tables, flush);
+	end_unmap(pgt, keeps ? &tables : NULL, begin + pgt->iova_first, end - begin,
+		  pgt->granule, flush);
 	settle_extents(pgt, range.first, range.last, unmapped);
 	ledger_open(&pgt->ledger, &range);
 	return unmap_result(unmapped, check_table(pgt));

@@ -5,6 +5,7 @@
  * it? Formats hardly ever do less, so their ops are replaced.
  */
 #include <linux/gfp.h>
+#include <linux/preempt.h>
 
 #include "helpers.h"
 
@@ -156,6 +157,50 @@ static void an_unmap_of_nothing_breaks_the_table(struct kunit *test)
 	check_broken(test);
 }
 
+static bool flushed_with_lock;
+
+static void note_lock(struct pgt_test *fix, const struct pgt_flush *flush)
+{
+	flushed_with_lock |= preempt_count();
+}
+
+static void open_empty_table(struct kunit *test, u64 iova)
+{
+	open_format(test, PGT_LPAE_4K);
+	do_map(test, iova, 0, SZ_4K);
+	do_unmap(test, iova, SZ_4K);
+	pgt_forget_flushes(test);
+	flushed_with_lock = false;
+	pgt_fixture(test)->on_flush = note_lock;
+}
+
+static void expect_flush_without_lock(struct kunit *test, u64 iova)
+{
+	do_map(test, iova, 0, SZ_2M);
+	KUNIT_EXPECT_EQ(test, atomic_read(&pgt_fixture(test)->flushes), 1);
+	KUNIT_EXPECT_FALSE(test, flushed_with_lock);
+}
+
+/* The empty table in the way of the second block is in another table */
+static void a_table_is_not_forgotten_by_a_part(struct kunit *test)
+{
+	open_empty_table(test, SZ_1G);
+	check_map_result(test, io_pgtable_safe_map_pages(pgt_fixture(test)->pgt, SZ_1G - SZ_2M,
+							 SZ_2M, SZ_2M, 2, PGT_PROT, GFP_KERNEL),
+			 SZ_2M, 0);
+	expect_flush_without_lock(test, SZ_1G);
+}
+
+static void a_table_is_not_forgotten_by_a_failure(struct kunit *test)
+{
+	open_empty_table(test, SZ_1G);
+	if (!pgt_counts_pages(test))
+		kunit_skip(test, "allocations of this format cannot be made to fail");
+	atomic_set(&pgt_fixture(test)->fail_page, 1);
+	do_map_fails(test, SZ_1G - SZ_2M, SZ_2M, 2 * SZ_2M, -ENOMEM);
+	expect_flush_without_lock(test, SZ_1G);
+}
+
 static struct kunit_case held_cases[] = {
 	KUNIT_CASE(a_part_is_gone_on_with),
 	KUNIT_CASE(a_part_is_reported_by_map_pages),
@@ -164,6 +209,8 @@ static struct kunit_case held_cases[] = {
 	KUNIT_CASE(another_error_is_kept_or_undone),
 	KUNIT_CASE(an_unmap_of_a_part_is_gone_on_with),
 	KUNIT_CASE(an_unmap_of_nothing_breaks_the_table),
+	KUNIT_CASE(a_table_is_not_forgotten_by_a_part),
+	KUNIT_CASE(a_table_is_not_forgotten_by_a_failure),
 	{}
 };
 

@@ -525,6 +525,27 @@ static void nodes_that_cannot_be_had_change_nothing(struct kunit *test)
 	ledger_destroy(l);
 }
 
+/* Others may still be on their way to it, so it may not be freed before the ledger */
+static void a_used_node_never_goes_to_a_reservation(struct kunit *test)
+{
+	struct ledger_spares reserve = {};
+	struct ledger *l = make_ledger(test);
+
+	map(test, l, 0, SZ_4K, 12);
+	map(test, l, SZ_2M, SZ_2M, 12);
+	unmap(test, l, SZ_2M, SZ_2M);
+	KUNIT_ASSERT_NOT_NULL(test, l->unused.node[0]);
+
+	/* Somebody else has divided the slot, so the node is not needed */
+	ledger_attach(l, &reserve);
+	KUNIT_EXPECT_EQ(test, ledger_divide(l, 0, 1, false, IO_PGTABLE_SAFE_RESERVED), 0);
+	KUNIT_EXPECT_NULL(test, reserve.node[0]);
+	KUNIT_EXPECT_NOT_NULL(test, l->unused.node[0]);
+	ledger_attach(l, NULL);
+	ledger_free_spares(&reserve);
+	ledger_destroy(l);
+}
+
 static struct kunit_case ledger_cases[] = {
 	KUNIT_CASE_PARAM(random_operations_match_the_model, geometries_gen_params),
 	KUNIT_CASE(a_node_goes_with_its_table),
@@ -532,6 +553,7 @@ static struct kunit_case ledger_cases[] = {
 	KUNIT_CASE(an_unmap_knows_its_entries_and_tables),
 	KUNIT_CASE(a_refused_claim_leaves_nothing_claimed),
 	KUNIT_CASE(nodes_that_cannot_be_had_change_nothing),
+	KUNIT_CASE(a_used_node_never_goes_to_a_reservation),
 	{}
 };
 

@@ -409,6 +409,29 @@ static void an_unmap_within_a_callback_frees_its_own(struct kunit *test)
 	expect_events(test, "AF", 0);
 }
 
+static void map_a_block_over_a_table(struct kunit *test)
+{
+	do_map(test, SZ_1G, 0, SZ_2M);
+}
+
+/* Which cannot wait for the end of the invalidation that the callback is for. */
+static void a_block_within_a_callback_goes_after_its_own_flush(struct kunit *test)
+{
+	open_journal(test, &pgt_flush_ops);
+	fill_tables(test, SZ_4M, 1);
+	empty_table(test, SZ_1G);
+	journal.during_flush = map_a_block_over_a_table;
+	do_unmap(test, SZ_4M, SZ_2M);
+	expect_events(test, "wwF.F", 0);
+
+	fill_tables(test, SZ_4M, 1);
+	do_unmap(test, SZ_1G, SZ_2M);
+	empty_table(test, SZ_1G);
+	journal.during_flush = map_a_block_over_a_table;
+	do_unmap_present(test, 0, SZ_8M, SZ_2M);
+	expect_events(test, "wwF.F", 0);
+}
+
 static void a_flush_that_began_before_does_not_count(struct kunit *test)
 {
 	open_journal(test, &pgt_flush_ops);
@@ -598,6 +621,7 @@ static struct kunit_case order_cases[] = {
 	KUNIT_CASE(a_flush_in_parts_counts_in_the_end),
 	KUNIT_CASE(somebody_elses_invalidation_does_not_count),
 	KUNIT_CASE(an_unmap_within_a_callback_frees_its_own),
+	KUNIT_CASE(a_block_within_a_callback_goes_after_its_own_flush),
 	KUNIT_CASE(a_flush_that_began_before_does_not_count),
 	KUNIT_CASE(what_waits_is_freed_with_the_table),
 	KUNIT_CASE(a_driver_that_locks_gets_its_pages_back_at_once),
