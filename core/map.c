@@ -255,7 +255,8 @@ map_pages(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, size_t pgsiz
  * All four legal outcomes reach the caller, and it must cope with each: retry
  * the remainder after partial success, and after an error either unmap what was
  * mapped or keep it. More than 16384 pages, or blocks beyond the end of a table, are
- * never asked of the backend at once, so that gives partial success. Most callers want io_pgtable_safe_map().
+ * never asked of the backend at once, so that gives partial success. Most callers
+ * want io_pgtable_safe_map().
  *
  * Context: Process context, atomic sections included; sleeps if @gfp allows it.
  * Return: What was mapped, and 0 or one of: -EINVAL, -ERANGE, -EOVERFLOW,
