@@ -427,6 +427,18 @@ static void protect_rest(struct dice *d, struct spec_call *call)
 		call->prot = 0;
 }
 
+/* Would it make more leaves than there is room for, if it succeeds? */
+static bool makes_too_many(const struct dice *d, const struct spec_call *call)
+{
+	u64 off = (call->iova ^ call->paddr) & (largest_page(d) - 1);
+
+	if ((call->fn != SPEC_MAP && call->fn != SPEC_MAP_REPEAT) || call->size - 1 > d->span)
+		return false;
+	if (call->fn == SPEC_MAP && !off)
+		return false;
+	return div64_u64(call->size, d->pages[0]) > d->c.spec.leaves.room / 4;
+}
+
 void dice_call(struct dice *d, struct spec_call *call)
 {
 	const struct spec_set *leaves = &d->c.spec.leaves;
@@ -454,6 +466,8 @@ void dice_call(struct dice *d, struct spec_call *call)
 	use_reserve(d, call);
 	if (call->fn == SPEC_CUT)
 		protect_rest(d, call);
+	if (makes_too_many(d, call))
+		call->fn = SPEC_NUM_FNS;
 }
 
 void dice_step(struct dice *d)
