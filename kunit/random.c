@@ -44,14 +44,20 @@ static void set_up(struct dice *d, struct kunit *test)
 static void random_steps(struct dice *d, u64 ops)
 {
 	struct client *c = &d->c;
+	struct spec_call unmap = {
+		.fn = SPEC_UNMAP_PRESENT, .iova = c->spec.first,
+		.size = c->spec.last - c->spec.first + 1,
+	};
 
 	dice_prepare(d);
 	while (c->ops < ops && !c->failed)
 		dice_step(d);
+	/* While it is live it stays */
+	set_live(c->test);
+	io_pgtable_safe_free(c->fix->pgt);
 	client_check_all(c);
 	/* Freed while it maps, a table says so; nobody is told to look */
-	do_unmap_present(c->test, c->spec.first, c->spec.last - c->spec.first + 1,
-			 spec_mapped(&c->spec));
+	client_call(c, &unmap, CLIENT_FAIL_NONE, 0);
 	client_close(c);
 }
 
