@@ -192,14 +192,15 @@ static __always_inline bool map_held(struct map_op *op, phys_addr_t paddr, unsig
 	struct ledger_piece piece __uninitialized;
 
 	if (!pgt->may_hold || op->size >> shift > MAX_HELD || (size_t)op->size != op->size ||
-	    !ledger_hold_free(&pgt->ledger, first, first + op->size - 1, shift, op->gfp, &piece))
+	    !ledger_hold(&pgt->ledger, first, first + op->size - 1, shift, LEDGER_MAP, op->gfp,
+			 &piece))
 		return false;
 	*res = backend_map(pgt, op->first, paddr, op->size, shift, op->prot, held_gfp(op->gfp));
 	if (likely(!res->err && res->mapped == op->size)) {
-		ledger_release_map(&pgt->ledger, &piece, shift, false);
+		ledger_release_map(&piece, false);
 		return true;
 	}
-	ledger_release_map(&pgt->ledger, &piece, shift, true);
+	ledger_release_map(&piece, true);
 	if (res->err == -ENOMEM && gfpflags_allow_blocking(op->gfp))
 		res->err = 0;
 	*res = map_claimed(op, paddr, res->mapped, res->err, shift, rest);

@@ -44,7 +44,7 @@ static __always_inline bool unmap_held(struct io_pgtable_safe *pgt, u64 iova, u6
 
 	if (!pgt->may_hold || (pgt->tlb && !flags) || size >> shift > MAX_HELD ||
 	    !all_one_size(iova, size, shift) ||
-	    !ledger_hold_leaves(&pgt->ledger, first, first + size - 1, &piece))
+	    !ledger_hold(&pgt->ledger, first, first + size - 1, shift, LEDGER_UNMAP, 0, &piece))
 		return false;
 	expect_flush(pgt, flags);
 	n = backend_unmap_once(pgt, iova, size, shift);
