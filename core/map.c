@@ -137,7 +137,7 @@ static struct io_pgtable_safe_map_result end_map(struct map_op *op, u64 mapped, 
 
 	if (op->keeps)
 		end_tables(op->pgt, &op->tables);
-	settle(op->pgt, op->first, undone, LEDGER_FREED);
+	settle(op->pgt, op->first, undone, LEDGER_UNMAPPED);
 	settle(op->pgt, op->first + undone, mapped - undone, LEDGER_MAPPED);
 	settle(op->pgt, op->first + mapped, op->size - mapped, LEDGER_FREED);
 	return map_result(mapped - undone, err);

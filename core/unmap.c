@@ -134,38 +134,58 @@ io_pgtable_safe_unmap(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_unmap, IO_PGTABLE_SAFE_NS);
 
-/* Everything in a claimed range. *end is where it stopped */
-static u64 unmap_extents(struct io_pgtable_safe *pgt, u64 first, u64 last,
-			 u64 *begin, u64 *end)
+/* Bytes from *first to *last have to be invalidated, and these too */
+static void widen(u64 *first, u64 *last, u64 off, u64 size)
 {
-	u64 pos = first, a, b, n, unmapped = 0;
+	if (!size)
+		return;
+	*first = min(*first, off);
+	*last = max(*last, off + size - 1);
+}
 
-	while (ledger_next_extent(&pgt->ledger, pos, last, true, &a, &b)) {
+/* All leaves of a closed range. They are free at once: nobody can have them before */
+static u64 unmap_leaves(struct io_pgtable_safe *pgt, const struct ledger_closed *range,
+			u64 *first, u64 *last)
+{
+	u64 pos = range->first, a, b, n, unmapped = 0;
+
+	while (ledger_next_extent(&pgt->ledger, pos, range->last, true, &a, &b)) {
 		n = backend_unmap(pgt, a + pgt->iova_first, b - a + 1, 0);
-		if (!unmapped)
-			*begin = a;
+		settle(pgt, a + pgt->iova_first, n, LEDGER_UNMAPPED);
+		widen(first, last, a, n);
 		unmapped += n;
-		*end = a + n;
-		if (n != b - a + 1 || b == last)
+		if (n != b - a + 1)
+			ledger_settle(&pgt->ledger, range->first, range->last, LEDGER_MAPPED);
+		if (n != b - a + 1 || b == range->last)
 			break;
 		pos = b + 1;
 	}
 	return unmapped;
 }
 
-/* Each on its own: what is between them has tables that are not freed */
-static void settle_extents(struct io_pgtable_safe *pgt, u64 first, u64 last, u64 unmapped)
+/*
+ * Tables in which nothing is left. To unmap all that a table describes frees it, as a
+ * format does itself before it maps a block in its place. One that a format has freed
+ * before is no fault: there is nothing to unmap.
+ */
+static void unmap_tables(struct io_pgtable_safe *pgt, const struct ledger_closed *range,
+			 u64 *first, u64 *last)
 {
-	u64 pos = first, a, b, n;
+	u64 pos = range->first, n, done;
+	unsigned int shift;
 
-	while (ledger_next_extent(&pgt->ledger, pos, last, true, &a, &b)) {
-		n = min(unmapped, b - a + 1);
-		unmapped -= n;
-		settle(pgt, pgt->iova_first + a, n, LEDGER_UNMAPPED);
-		settle(pgt, pgt->iova_first + a + n, b - a + 1 - n, LEDGER_MAPPED);
-		if (b == last)
+	while (!check_table(pgt) &&
+	       ledger_claim_table(&pgt->ledger, &pos, range, pgt->pgsizes, &shift)) {
+		done = 0;
+		n = backend_unmap_once(pgt, pos + pgt->iova_first, BIT(shift), shift);
+		if (n)
+			judge_unmap(pgt, n, BIT(shift), shift, &done);
+		widen(first, last, pos, done);
+		settle(pgt, pos + pgt->iova_first, BIT_ULL(shift),
+		       done ? LEDGER_UNMAPPED : LEDGER_FREED);
+		if (range->last - pos < BIT_ULL(shift))
 			break;
-		pos = b + 1;
+		pos += BIT_ULL(shift);
 	}
 }
 
@@ -177,7 +197,8 @@ static void settle_extents(struct io_pgtable_safe *pgt, u64 first, u64 last, u64
  * @flags: 0 or %IO_PGTABLE_SAFE_NO_FLUSH.
  *
  * As io_pgtable_safe_unmap(), but holes are allowed, and so is an empty range:
- * for heap objects that are mapped on demand, and for teardown.
+ * for heap objects that are mapped on demand, and for teardown. Also frees tables
+ * that earlier unmaps have left empty, see "Invalidation".
  *
  * Context: Process context, atomic sections included, as far as the driver's flush
  * callbacks allow.
@@ -188,9 +209,9 @@ struct io_pgtable_safe_unmap_result
 io_pgtable_safe_unmap_present(struct io_pgtable_safe *pgt, u64 iova, u64 size,
 			      u32 flags)
 {
-	u64 begin = to_offset(pgt, iova), end = begin, unmapped;
+	u64 last = to_offset(pgt, iova), first = last + size - 1, unmapped;
 	bool flush = !(flags & IO_PGTABLE_SAFE_NO_FLUSH), keeps;
-	struct ledger_closed range = { .first = begin, .last = begin + size - 1 };
+	struct ledger_closed range = { .first = last, .last = first };
 	struct ledger_claimed claimed;
 	struct table_op tables;
 	int err;
@@ -207,10 +228,12 @@ io_pgtable_safe_unmap_present(struct io_pgtable_safe *pgt, u64 iova, u64 size,
 
 	expect_flush(pgt, flags);
 	keeps = begin_tables(pgt, &tables, false);
-	unmapped = unmap_extents(pgt, range.first, range.last, &begin, &end);
-	end_unmap(pgt, keeps ? &tables : NULL, begin + pgt->iova_first, end - begin,
-		  pgt->granule, flush);
-	settle_extents(pgt, range.first, range.last, unmapped);
+	unmapped = unmap_leaves(pgt, &range, &first, &last);
+	/* Other ops than those of the kernel are not asked to unmap what is not mapped */
+	if (pgt->may_hold)
+		unmap_tables(pgt, &range, &first, &last);
+	end_unmap(pgt, keeps ? &tables : NULL, first + pgt->iova_first,
+		  first < last ? last - first + 1 : 0, pgt->granule, flush);
 	ledger_open(&pgt->ledger, &range);
 	return unmap_result(unmapped, check_table(pgt));
 }

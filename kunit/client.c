@@ -804,6 +804,19 @@ bool client_check_all(struct client *c)
 	return !c->failed;
 }
 
+/* As a driver does it at the end; without callbacks it keeps the device away */
+void client_unmap_all(struct client *c)
+{
+	u64 first = c->spec.first, last = c->spec.last;
+	bool locked = c->dev && !c->spec.tlb;
+
+	if (locked)
+		device_lock_region(c->dev, first, last);
+	do_unmap_present(c->test, first, last - first + 1, spec_mapped(&c->spec));
+	if (locked)
+		device_unlock_region(c->dev);
+}
+
 void client_detach(struct client *c)
 {
 	io_pgtable_safe_reserve_detach(c->fix->pgt);

@@ -50,8 +50,7 @@ static void random_steps(struct dice *d, u64 ops)
 		dice_step(d);
 	client_check_all(c);
 	/* Freed while it maps, a table says so; nobody is told to look */
-	do_unmap_present(c->test, c->spec.first, c->spec.last - c->spec.first + 1,
-			 spec_mapped(&c->spec));
+	client_unmap_all(c);
 	client_close(c);
 }
 
