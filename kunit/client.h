@@ -95,7 +95,6 @@ void client_open_mock(struct client *c, struct kunit *test, const struct mock_co
 /* The same table for another client. */
 void client_share(struct client *c, const struct client *owner);
 void client_close(struct client *c);
-void client_unmap_all(struct client *c);
 
 /*
  * Make a call, with the nth allocation of a kind failing, compare its result with the
