@@ -29,52 +29,53 @@ unmap_claimed(struct io_pgtable_safe *pgt, u64 iova, u64 size, u64 done,
 	return unmap_result(unmapped, unmapped == size ? check_table(pgt) : -EIO);
 }
 
-/*
- * With the lock of the only node it takes. False if it takes more than that: a callback
- * of the driver, or a table that is freed.
- */
-static __always_inline bool unmap_held(struct io_pgtable_safe *pgt, u64 iova, u64 size,
-				       u32 flags, struct io_pgtable_safe_unmap_result *res)
+/* It has become a claim: the backend has not unmapped all of it at once */
+static noinline struct io_pgtable_safe_unmap_result
+unmap_rest(struct io_pgtable_safe *pgt, u64 iova, u64 size, size_t n, unsigned int shift,
+	   u32 flags)
 {
-	unsigned int shift = largest_shift(pgt, size);
-	u64 first = to_offset(pgt, iova), done = 0;
-	struct ledger_piece piece __uninitialized;
-	struct ledger_claimed claimed = {};
-	size_t n;
+	struct ledger_claimed claimed = { .granule = pgt->granule_shift };
+	u64 done = 0;
 
-	if (!pgt->may_hold || (pgt->tlb && !flags) || size >> shift > MAX_HELD ||
-	    !all_one_size(iova, size, shift) ||
-	    !ledger_hold_leaves(&pgt->ledger, first, first + size - 1, &piece))
-		return false;
-	expect_flush(pgt, flags);
-	n = backend_unmap_once(pgt, iova, size, shift);
-	if (likely(n == size)) {
-		ledger_release_unmap(&piece, false);
-		*res = unmap_result(size, 0);
-		return true;
-	}
-	claimed.granule = pgt->granule_shift;
-	ledger_release_unmap(&piece, true);
 	judge_unmap(pgt, n, size, shift, &done);
-	*res = unmap_claimed(pgt, iova, size, done, &claimed, flags);
-	return true;
+	return unmap_claimed(pgt, iova, size, done, &claimed, flags);
 }
 
-static __always_inline struct io_pgtable_safe_unmap_result
-unmap_range(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
+static noinline struct io_pgtable_safe_unmap_result
+unmap_long(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
 {
-	struct io_pgtable_safe_unmap_result res;
+	u64 first = to_offset(pgt, iova);
 	struct ledger_claimed claimed;
-	u64 first;
 	int err;
 
-	if (likely(unmap_held(pgt, iova, size, flags, &res)))
-		return res;
-	first = to_offset(pgt, iova);
 	err = ledger_claim(&pgt->ledger, first, first + size - 1, LEDGER_UNMAP, 0, &claimed);
 	if (err)
 		return unmap_result(0, err);
 	return unmap_claimed(pgt, iova, size, 0, &claimed, flags);
+}
+
+/*
+ * With the lock of the only node that it takes, if it takes no more than that: a callback
+ * of the driver, or a table that is freed.
+ */
+static __always_inline struct io_pgtable_safe_unmap_result
+unmap_range(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
+{
+	unsigned int shift = largest_shift(pgt, size);
+	struct ledger_piece piece __uninitialized;
+	u64 first = to_offset(pgt, iova);
+	size_t n;
+
+	if (unlikely((pgt->tlb && !flags) || !may_hold(pgt, size, shift) ||
+		     ((iova | size) & (BIT_ULL(shift) - 1)) ||
+		     !ledger_hold_leaves(&pgt->ledger, first, first + size - 1, &piece)))
+		return unmap_long(pgt, iova, size, flags);
+	expect_flush(pgt, flags);
+	n = backend_unmap_once(pgt, iova, size, shift);
+	ledger_release_unmap(&piece, unlikely(n != size));
+	if (likely(n == size))
+		return unmap_result(size, 0);
+	return unmap_rest(pgt, iova, size, n, shift, flags);
 }
 
 /**
