@@ -72,8 +72,8 @@
  *
  * A node stays when its slots become free. It goes when something takes its whole
  * place, which is when io-pgtable frees the table: a block is mapped over it, or
- * an unmap covers it. So the ledger never has more nodes than the page table had
- * tables at the same time.
+ * an unmap covers it, of leaves or of an empty table (ledger_claim_table()). So the
+ * ledger never has more nodes than the page table had tables at the same time.
  *
  * The ledger counts in offsets from the first iova of the address space, and ranges
  * are given by their first and last byte, so that neither the upper half nor the
@@ -105,6 +105,8 @@ struct ledger_word {
  * @lock: Protects what follows, and the pointers to children. Taken before that of a
  *	child.
  * @children: Number of its children.
+ * @has_table: A leaf has been mapped in it, so the format has a table for it. Else it
+ *	may not: the node is made first.
  * @key: Offset of the first byte that it describes, plus its level; or %LEDGER_NO_KEY.
  * @next: The next one that is not in use; under &ledger.lock.
  * @word: The slots.
@@ -115,6 +117,7 @@ struct ledger_word {
 struct ledger_node {
 	spinlock_t lock; /* see above */
 	u16 children;
+	bool has_table;
 	u64 key;
 	union {
 		struct ledger_node *next;

@@ -95,10 +95,14 @@ static void ledger_settle(struct ledger *l, u64 first, u64 last, enum ledger_out
 
 	if (outcome == LEDGER_UNMAPPED && last - first >= l->level[0].mask)
 		ledger_prune(l, first, last, l->levels - 1);
-	while (ledger_next_piece(l, &p))
-		if (p.whole)
-			ledger_set(p.node, p.a, p.b,
-				   outcome == LEDGER_MAPPED ? LEDGER_END : LEDGER_FREE, 0);
+	while (ledger_next_piece(l, &p)) {
+		if (!p.whole)
+			continue;
+		if (outcome == LEDGER_MAPPED)
+			p.node->has_table |= ledger_any(p.node, p.a, p.b, LEDGER_USED);
+		ledger_set(p.node, p.a, p.b, outcome == LEDGER_MAPPED ? LEDGER_END : LEDGER_FREE,
+			   0);
+	}
 }
 
 /**
@@ -194,6 +198,49 @@ static void ledger_open(struct ledger *l, struct ledger_closed *c)
 		;
 	WRITE_ONCE(*place, c->next);
 	spin_unlock(&l->lock);
+}
+
+/**
+ * ledger_claim_table() - Claim all that a table describes and nothing is left in.
+ * @l: The ledger.
+ * @pos: Offset where to look; set to the first byte that the table describes.
+ * @c: The range, which the caller has closed and in which nothing is mapped.
+ * @sizes: What may be unmapped at once: page sizes.
+ * @shift: Set to log2 of the bytes that the table describes: one of these.
+ *
+ * The largest table that lies in the range and that the format is known to have.
+ *
+ * Context: Process context, atomic sections included.
+ * Return: False if there is none.
+ */
+static bool ledger_claim_table(struct ledger *l, u64 *pos, const struct ledger_closed *c,
+			       unsigned long sizes, unsigned int *shift)
+{
+	struct ledger_piece p = ledger_pieces(*pos, c->last);
+	unsigned int lvl;
+	u64 mask;
+
+	*shift = 0;
+	while (!*shift && ledger_next_piece(l, &p)) {
+		/* There are tables above it, too */
+		for (lvl = ledger_lvl(p.node) + 1; p.node->has_table && lvl < l->levels; lvl++) {
+			mask = ledger_slot_mask(l, lvl);
+			if ((p.end & ~mask) < c->first || (p.end | mask) > c->last)
+				break;
+			if (sizes & (mask + 1))
+				*shift = l->level[lvl].shift;
+		}
+	}
+	if (!*shift)
+		return false;
+	ledger_drop(&p, false);
+	mask = BIT_ULL(*shift) - 1;
+	*pos = p.end & ~mask;
+	/* So that its nodes can go */
+	p = ledger_pieces(*pos, *pos | mask);
+	while (ledger_next_piece(l, &p))
+		ledger_set(p.node, p.a, p.b, LEDGER_CLAIMED, 0);
+	return true;
 }
 
 /* --- the leaves of a map -------------------------------------------------- */
@@ -328,6 +375,8 @@ static __always_inline void ledger_release(struct ledger_piece *p)
 static __always_inline void ledger_release_map(struct ledger_piece *p, bool busy)
 {
 	ledger_set(p->node, p->a, p->b, busy ? LEDGER_CLAIMED : LEDGER_LEAVES, p->run);
+	if (!busy)
+		p->node->has_table = true;
 	ledger_unlock_node(p->node);
 }
 

@@ -242,6 +242,8 @@ static void ledger_unhook(struct ledger *l, u64 off, unsigned int lvl)
 		ledger_lock_node(child);
 		ledger_set(child, 0, ledger_last_slot(l, lvl), LEDGER_FREE, 0);
 		ledger_set(node, slot, slot, LEDGER_CLAIMED, 0);
+		node->has_table |= child->has_table;
+		child->has_table = false;
 		child->key = LEDGER_NO_KEY;
 		WRITE_ONCE((*ledger_group(node, slot))->child[slot % LEDGER_GROUP], NULL);
 		node->children--;
