@@ -178,6 +178,11 @@ struct sg_table;
  * io_pgtable_safe_cut() cuts is invalidated all the same, before anything is mapped
  * in its place: no walker may find a block and then a table where it was.
  *
+ * A format keeps a table in which nothing is left, to be used again. Of the range that
+ * io_pgtable_safe_unmap_present() is called for, mapped or not, it frees all tables that
+ * lie in the range whole. So with %IO_PGTABLE_SAFE_NO_FLUSH all of the range is to be
+ * flushed.
+ *
  * A driver that does not flush makes such tables pile up; io_pgtable_safe_kept()
  * says how many there are. Those that are left are freed with the page table.
  *

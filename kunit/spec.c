@@ -606,18 +606,6 @@ static void cut_leaves(struct spec *s, u64 first, u64 last)
 	replace(s, &s->leaves, first, last);
 }
 
-/* From the first to the last byte that is mapped; false if there is none */
-static bool shrink_to_mapped(const struct spec *s, u64 *first, u64 *last)
-{
-	unsigned int from = spec_find(&s->leaves, *first), to = spec_find_behind(&s->leaves, *last);
-
-	if (from == to)
-		return false;
-	*first = max(*first, s->leaves.leaf[from].iova);
-	*last = min(*last, spec_leaf_last(&s->leaves.leaf[to - 1]));
-	return true;
-}
-
 bool spec_changes(const struct spec_call *c, int err)
 {
 	return !err || err == -ENOMEM || err == -EIO;
@@ -632,8 +620,7 @@ static void note_unflushed(struct spec *s, const struct spec_call *c, u64 first,
 		leaf_span(s, &first, &last);
 	if (!err && takes_flags(c->fn) && (c->flags & IO_PGTABLE_SAFE_NO_FLUSH)) {
 		s->keeps = !s->tlb;
-		if (shrink_to_mapped(s, &first, &last))
-			put_range(s, &s->unflushed, first, last);
+		put_range(s, &s->unflushed, first, last);
 	} else if (s->keeps && (maps(c->fn) || c->fn == SPEC_CUT)) {
 		/* Those that blocks have replaced, or that a cleanup has freed */
 		put_range(s, &s->unflushed, first, last);
