@@ -616,10 +616,11 @@ static void check_kept(struct client *c, const struct spec_call *call, u64 befor
 		wrong(c, call, "%llu bytes are kept for no flush", kept);
 }
 
-/* What has changed in a reservation, for the reasons that there may be */
+/* What has changed in a reservation, for the reasons that there may be: to be attached is one */
 static void check_left(struct client *c, const struct spec_call *call, u64 before)
 {
-	bool pays = call->gfp == IO_PGTABLE_SAFE_RESERVED && spec_changes(call, c->err);
+	bool pays = (call->gfp == IO_PGTABLE_SAFE_RESERVED || call->fn == SPEC_ATTACH) &&
+		    spec_changes(call, c->err);
 	u64 left;
 
 	if (!c->reserve || before == U64_MAX)
