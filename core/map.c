@@ -274,7 +274,7 @@ EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_try_map_pages, IO_PGTABLE_SAFE_NS);
  * @pgsize: Page size in bytes: exactly one of the granted ones.
  * @pgcount: Number of pages.
  * @prot: As for io_pgtable_safe_try_map_pages().
- * @gfp: Likewise.
+ * @gfp: As for io_pgtable_safe_try_map_pages().
  *
  * Partial success (mapped < @pgsize * @pgcount without an error) is reported:
  * the caller calls again with the remainder. On an error, what the call had
@@ -302,7 +302,7 @@ EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_map_pages, IO_PGTABLE_SAFE_NS);
  * @paddr: What to map; physically contiguous, aligned to the granule.
  * @size: In bytes; a multiple of the granule.
  * @prot: As for io_pgtable_safe_try_map_pages().
- * @gfp: Likewise.
+ * @gfp: As for io_pgtable_safe_try_map_pages().
  *
  * Uses the largest page sizes that the alignment of @iova and @paddr allows and
  * retries partial success.

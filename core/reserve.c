@@ -4,7 +4,7 @@
  */
 
 /* For a loop that may be long: let others run, and give up if nobody waits for it */
-static int breathe(gfp_t gfp)
+static int yield_or_stop(gfp_t gfp)
 {
 	if (!gfpflags_allow_blocking(gfp))
 		return 0;
@@ -19,7 +19,7 @@ static int reserve_tables(struct io_pgtable_safe_reserve *r, u64 n, size_t size,
 	int err;
 
 	for (; n; n--) {
-		err = breathe(gfp);
+		err = yield_or_stop(gfp);
 		if (err)
 			return err;
 		p = table_page_alloc(&r->source, size, gfp);
@@ -40,7 +40,7 @@ static int reserve_nodes(struct io_pgtable_safe_reserve *r, const struct ledger 
 	int err;
 
 	for (; n; n--) {
-		err = breathe(gfp);
+		err = yield_or_stop(gfp);
 		if (err)
 			return err;
 		if (!top && !ledger_alloc_spare(l, &r->nodes, lvl, gfp))
