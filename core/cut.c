@@ -148,32 +148,22 @@ static void cut_plan(struct cut *cut, u64 first, u64 last)
 		cut_add_leaf(cut, b, first, last);
 }
 
-/* Claim the leaves that hold the range. They may be others by the time */
+/* Claim the leaves that hold the range. They may be smaller by the time */
 static int cut_claim(struct cut *cut, u64 first, u64 last)
 {
 	struct ledger *l = &cut->pgt->ledger;
-	u64 offs[2] = { first, last }, span[2], now[2];
-	struct ledger_piece p;
-	unsigned int i;
+	u64 a = first, b = last;
 	int err;
 
-	for (i = 0; i < 2; i++) {
-		err = ledger_hold_leaf(l, offs[i], &cut->ends[i][0], &cut->ends[i][1], &p);
-		if (err)
-			return err;
-		ledger_release(&p);
-	}
-	span[0] = cut->ends[0][0];
-	span[1] = cut->ends[1][1];
-	err = ledger_claim(l, span[0], span[1], LEDGER_UNMAP, 0, &cut->claimed);
-	for (i = 0; i < 2 && !err; i++) {
-		ledger_claimed_leaf(l, offs[i], &now[0], &now[1]);
-		if (now[0] == cut->ends[i][0] && now[1] == cut->ends[i][1])
-			continue;
-		ledger_settle(l, span[0], span[1], LEDGER_MAPPED);
-		err = -EBUSY;
-	}
-	return err == -ENOTBLK ? -EBUSY : err;
+	err = ledger_widen(l, &a, &b) ?: ledger_claim(l, a, b, LEDGER_UNMAP, 0, &cut->claimed);
+	if (err)
+		return err == -ENOTBLK ? -EBUSY : err;
+	ledger_claimed_leaf(l, first, &cut->ends[0][0], &cut->ends[0][1]);
+	ledger_claimed_leaf(l, last, &cut->ends[1][0], &cut->ends[1][1]);
+	if (a == cut->ends[0][0] && b == cut->ends[1][1])
+		return 0;
+	ledger_settle(l, a, b, LEDGER_MAPPED);
+	return -EBUSY;
 }
 
 /* May the leaves be mapped back? Then each slot of them is one, to be recorded anew */

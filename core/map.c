@@ -15,7 +15,7 @@
  * 5. Settle: what is mapped, and what is not, and give up the claim.
  *
  * A range that lies in one node of the ledger is tried first with the node's lock held
- * instead of a claim (map_held()): nobody sees that it is under way, and nothing is
+ * instead of a claim (map_one_size()): nobody sees that it is under way, and nothing is
  * left to do then. Under the lock the backend may not sleep, and if it did not do all
  * of it, the lock becomes a claim, and it goes on with step 3 or 4.
  */
