@@ -18,7 +18,11 @@ release = $(or $(shell cat $(KDIR)/include/config/kernel.release 2>/dev/null),$(
 moddirs = $(addprefix $(INSTALL_MOD_PATH)/lib/modules/$(release)/,$(or $(INSTALL_MOD_DIR),extra updates))
 depmod = PATH="$$PATH:/usr/sbin:/sbin" depmod $(if $(INSTALL_MOD_PATH),-b "$(INSTALL_MOD_PATH)") $(release)
 
-.PHONY: all modules modules_install install uninstall clean distclean clean-cache help \
+# For drivers: the header, and for each kernel the symbols. DKMS keeps its sources there.
+version := $(shell sed -n 's/^MODULE_VERSION("\(.*\)");/\1/p' io_pgtable_safe.c)
+headers = $(INSTALL_MOD_PATH)/usr/src/io_pgtable_safe-$(version)
+
+.PHONY: all modules modules_install install install-headers uninstall clean distclean clean-cache help \
 	demo check check-arm64 check-tsan drivers-report drivers-convert htmldocs bench bench-plots \
 	mutants coverage soak
 
@@ -36,6 +40,11 @@ modules_install:
 install: modules_install
 	$(depmod)
 
+install-headers:
+	@scripts/check-kernel --quiet "$(KDIR)"
+	@[ -e Module.symvers ] || { echo "error: build the module first: make" >&2; exit 1; }
+	@scripts/headers add "$(headers)" $(release) Module.symvers
+
 # Not what dkms has installed: it keeps account of that.
 uninstall:
 	@for dir in $(moddirs); do \
@@ -43,6 +52,7 @@ uninstall:
 			\( -name 'io_pgtable_safe.ko*' -o -name 'io_pgtable_safe_kunit.ko*' -o \
 			-name 'sample_gpu.ko*' \) -print -exec rm -f {} +; \
 	done
+	@scripts/headers remove "$(headers)" $(release)
 	$(depmod)
 
 # What kbuild leaves behind, by name: the headers may be gone by now.
@@ -108,7 +118,9 @@ help:
 	@echo 'make KUNIT=1          ... and the KUnit suites (the kernel needs CONFIG_KUNIT)'
 	@echo 'make install          install what was built, and run depmod'
 	@echo 'make modules_install  the first half of that'
-	@echo 'make uninstall        remove what make install has installed, and run depmod'
+	@echo 'make install-headers  install the header and the symbols for drivers, in'
+	@echo '                      /usr/src/io_pgtable_safe-VERSION'
+	@echo 'make uninstall        remove what these have installed, and run depmod'
 	@echo 'make clean            remove what was built'
 	@echo 'make distclean        ... and what editors, patch and Python leave here'
 	@echo 'Variables: KVER=<release> or KDIR=<kernel build directory>, INSTALL_MOD_PATH,'
