@@ -24,7 +24,7 @@ headers = $(INSTALL_MOD_PATH)/usr/src/io_pgtable_safe-$(version)
 
 .PHONY: all modules modules_install install install-headers uninstall clean distclean clean-cache help \
 	demo check check-arm64 check-tsan drivers-report drivers-convert htmldocs bench bench-plots \
-	mutants coverage soak
+	mutants coverage soak deb
 
 all: modules
 
@@ -111,6 +111,9 @@ coverage:
 soak:
 	@scripts/uml soak $(or $(versions),7.3)
 
+deb:
+	@scripts/deb
+
 help:
 	@echo 'For the running kernel or another:'
 	@echo 'make                  build io_pgtable_safe.ko'
@@ -142,6 +145,7 @@ help:
 	@echo 'make coverage         lines and branches of the module that the tests run'
 	@echo 'make soak             random calls on each format, SOAK_OPS=10000000 of them;'
 	@echo '                      SOAK_SEED=1 repeats those of another run'
+	@echo 'make deb              build the Debian package io-pgtable-safe-dkms'
 	@echo 'make htmldocs         build Documentation/output/index.html'
 	@echo 'make clean-cache      remove what these keep in ~/.cache/io_pgtable_safe (or'
 	@echo '                      XDG_CACHE_HOME), for all clones of this project: sources,'
