@@ -24,7 +24,7 @@ headers = $(INSTALL_MOD_PATH)/usr/src/io_pgtable_safe-$(version)
 
 .PHONY: all modules modules_install install install-headers uninstall clean distclean clean-cache help \
 	demo check check-arm64 check-tsan drivers-report drivers-convert htmldocs bench bench-plots \
-	mutants coverage soak deb
+	mutants coverage soak deb patch
 
 all: modules
 
@@ -114,6 +114,9 @@ soak:
 deb:
 	@scripts/deb
 
+patch:
+	@scripts/patch $(versions)
+
 help:
 	@echo 'For the running kernel or another:'
 	@echo 'make                  build io_pgtable_safe.ko'
@@ -146,12 +149,14 @@ help:
 	@echo 'make soak             random calls on each format, SOAK_OPS=10000000 of them;'
 	@echo '                      SOAK_SEED=1 repeats those of another run'
 	@echo 'make deb              build the Debian package io-pgtable-safe-dkms'
+	@echo 'make patch            write the module as patches for a kernel tree, KERNEL=7.3'
+	@echo '                      or 6.12, to be applied with git am'
 	@echo 'make htmldocs         build Documentation/output/index.html'
 	@echo 'make clean-cache      remove what these keep in ~/.cache/io_pgtable_safe (or'
 	@echo '                      XDG_CACHE_HOME), for all clones of this project: sources,'
 	@echo '                      builds, logs, the results of make bench'
 	@echo 'Variables: KERNELS="6.1 6.12 7.3", one or more of them, else 6.12 (for'
-	@echo 'drivers-report and -convert also 7.3; bench: 7.3, not 6.1; mutants, coverage'
-	@echo 'and soak: 7.3);'
+	@echo 'drivers-report and -convert also 7.3; bench: 7.3, not 6.1; mutants, coverage,'
+	@echo 'soak and patch: 7.3);'
 	@echo 'BENCH_ARGS="only=sg batches=500" and BENCH_BOOTS=1 for bench. Packages that are'
 	@echo 'missing are installed if you are root, else named.'
