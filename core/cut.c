@@ -211,8 +211,8 @@ static int cut_check_reserve(const struct cut *cut)
 	int err = 0;
 
 	for (leaf = cut->leaf; leaf < cut->leaf + cut->nr && !err; leaf++)
-		err = check_reserve(cut->pgt, cut_iova(cut, leaf->first),
-				    cut_leaf_size(leaf), cut->gfp);
+		err = check_gfp(cut->pgt, cut_iova(cut, leaf->first), cut_leaf_size(leaf),
+				cut->gfp);
 	return err;
 }
 

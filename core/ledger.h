@@ -68,8 +68,8 @@
  *
  * A node stays when its slots become free. It goes when something takes its whole
  * place, which is when io-pgtable frees the table: a block is mapped over it, or
- * an unmap covers it. So the ledger never has more nodes than the page table had
- * tables at the same time.
+ * an unmap covers it, of leaves or of an empty table (ledger_claim_table()). So the
+ * ledger never has more nodes than the page table had tables at the same time.
  *
  * The ledger counts in offsets from the first iova of the address space, and ranges
  * are given by their first and last byte, so that neither the upper half nor the
@@ -86,6 +86,8 @@
  * @lock: Protects all but @child and @lvl. Above that of a child.
  * @lvl: Its level, for good.
  * @used: It is or was in the tree, so somebody may be on the way to it.
+ * @has_table: A leaf has been mapped in it, so the format has a table for it. Else it
+ *	may not: the node is made first.
  * @children: Number of its children.
  * @key: Offset of the first byte that it describes, or %LEDGER_NO_KEY.
  * @child: A pointer for each slot, or NULL as long as there was no child. The array
@@ -97,6 +99,7 @@ struct ledger_node {
 	spinlock_t lock; /* see above */
 	u8 lvl;
 	bool used;
+	bool has_table;
 	u16 children;
 	u64 key;
 	struct ledger_node **child;

@@ -150,10 +150,12 @@ static void ledger_settle(struct ledger *l, u64 first, u64 last, enum ledger_out
 	for (;;) {
 		ledger_lock_piece(l, pos, last, &p);
 		if (likely(p.whole)) {
-			if (outcome == LEDGER_MAPPED)
+			if (outcome == LEDGER_MAPPED) {
+				p.node->has_table |= ledger_any_used(p.node, p.a, p.b);
 				ledger_set_busy(p.node, p.a, p.b, false);
-			else
+			} else {
 				ledger_clear(p.node, p.a, p.b);
+			}
 		}
 		ledger_unlock_node(p.node);
 		if (p.end == last)
@@ -280,6 +282,67 @@ static void ledger_open(struct ledger *l, struct ledger_closed *c)
 		;
 	WRITE_ONCE(*place, c->next);
 	spin_unlock(&l->lock);
+}
+
+/* In a closed range, in which nothing is mapped: so that its nodes can go */
+static void ledger_claim_free(struct ledger *l, u64 first, u64 last)
+{
+	struct ledger_piece p;
+	u64 pos = first;
+
+	for (;; pos = p.end + 1) {
+		ledger_lock_piece(l, pos, last, &p);
+		ledger_set(p.node, p.a, p.b, 0, true);
+		ledger_unlock_node(p.node);
+		if (p.end == last)
+			return;
+	}
+}
+
+/**
+ * ledger_claim_table() - Claim all that a table describes and nothing is left in.
+ * @l: The ledger.
+ * @pos: Offset where to look; set to the first byte that the table describes.
+ * @c: The range, which the caller has closed and in which nothing is mapped.
+ * @sizes: What may be unmapped at once: page sizes.
+ * @shift: Set to log2 of the bytes that the table describes: one of these.
+ *
+ * The largest table that lies in the range and that the format is known to have.
+ *
+ * Context: Process context, atomic sections included.
+ * Return: False if there is none.
+ */
+static bool ledger_claim_table(struct ledger *l, u64 *pos, const struct ledger_closed *c,
+			       unsigned long sizes, unsigned int *shift)
+{
+	struct ledger_piece p;
+	unsigned int lvl;
+	bool has_table;
+	u64 mask, end;
+
+	for (*shift = 0;; *pos = p.end + 1) {
+		ledger_lock_piece(l, *pos, c->last, &p);
+		lvl = p.node->lvl;
+		has_table = p.node->has_table;
+		ledger_unlock_node(p.node);
+		/* There are tables above it, too */
+		while (has_table && ++lvl < l->levels) {
+			mask = ledger_slot_mask(l, lvl);
+			if ((p.end & ~mask) < c->first || (p.end | mask) > c->last)
+				break;
+			if (sizes & (mask + 1))
+				*shift = l->shift[lvl];
+		}
+		if (*shift)
+			break;
+		if (p.end == c->last)
+			return false;
+	}
+	mask = BIT_ULL(*shift) - 1;
+	end = p.end | mask;
+	*pos = p.end & ~mask;
+	ledger_claim_free(l, *pos, end);
+	return true;
 }
 
 /* --- the leaves of a map -------------------------------------------------- */
@@ -438,6 +501,8 @@ static __always_inline void ledger_release_map(const struct ledger *l, struct le
 					       unsigned int shift, bool busy)
 {
 	ledger_set(p->node, p->a, p->b, shift - l->shift[p->node->lvl], busy);
+	if (!busy)
+		p->node->has_table = true;
 	ledger_unlock_node(p->node);
 }
 

@@ -341,6 +341,8 @@ static noinline void ledger_unhook(struct ledger *l, u64 off, unsigned int lvl)
 		ledger_lock_node(child);
 		ledger_clear(child, 0, last);
 		ledger_set(node, slot, slot, 0, true);
+		node->has_table |= child->has_table;
+		child->has_table = false;
 		child->key = LEDGER_NO_KEY;
 		WRITE_ONCE(node->child[slot], NULL);
 		node->children--;

@@ -96,7 +96,7 @@ io_pgtable_safe_reserve(struct io_pgtable_safe *pgt, u64 iova, u64 size, gfp_t g
 	err = check_table(pgt) ?: check_iova(pgt, iova, size, pgt->granule);
 	if (err)
 		return ERR_PTR(err);
-	if (check_gfp(gfp) || is_reserved(gfp))
+	if (gfp & BAD_GFP || is_reserved(gfp))
 		return ERR_PTR(-EINVAL);
 	might_alloc(gfp);
 
