@@ -155,7 +155,7 @@ static int cut_claim(struct cut *cut, u64 first, u64 last)
 {
 	struct ledger *l = &cut->pgt->ledger;
 	u64 offs[2] = { first, last }, span[2], now[2];
-	struct ledger_piece p;
+	struct ledger_held p;
 	unsigned int i;
 	int err;
 

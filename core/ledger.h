@@ -258,11 +258,34 @@ struct ledger_claimed {
 };
 
 /**
+ * struct ledger_words - Words of slots, one after the other.
+ * @word: The word.
+ * @mask: Which of its slots are meant.
+ * @left: The last slot meant, counted from the first one of the word.
+ */
+struct ledger_words {
+	struct ledger_word *word;
+	unsigned long mask;
+	unsigned long left;
+};
+
+/**
+ * struct ledger_held - Slots of a node whose lock is held over a call of the backend.
+ * @node: The node.
+ * @words: The slots.
+ * @run: For a map: log2 of the slots of a leaf.
+ */
+struct ledger_held {
+	struct ledger_node *node;
+	struct ledger_words words;
+	unsigned int run;
+};
+
+/**
  * struct ledger_piece - A part of a range that one node can answer for.
  * @node: The node, locked.
  * @a: The first slot.
  * @b: The last slot. None has a child.
- * @run: With the lock held for a map: log2 of the slots of a leaf.
  * @whole: The piece covers the slots whole; else only a part of slot @a.
  * @first: Offset of the first byte.
  * @end: Offset of the last byte.
@@ -274,7 +297,6 @@ struct ledger_piece {
 	struct ledger_node *node;
 	unsigned long a;
 	unsigned long b;
-	unsigned int run;
 	bool whole;
 	u64 first;
 	u64 end;
