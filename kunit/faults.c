@@ -631,9 +631,7 @@ static int run_asker(void *data)
 		cond_resched();
 	}
 	complete(&a->done);
-	while (!kthread_should_stop())
-		schedule_timeout_interruptible(1);
-	return 0;
+	return wait_for_stop();
 }
 
 static void begin_phase(void)
