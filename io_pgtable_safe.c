@@ -152,7 +152,8 @@ static int set_geometry(struct io_pgtable_safe *pgt, enum io_pgtable_fmt fmt)
 				(phys_addr_t)U64_MAX);
 
 	set_gather(&pgt->gather);
-	return ledger_init(&pgt->ledger, pgt->granule_shift, table_width(pgt, fmt), cfg->ias);
+	return ledger_init(&pgt->ledger, pgt->granule_shift, table_width(pgt, fmt), cfg->ias,
+			   fmt == ARM_V7S ? 2 : 0);
 }
 
 static u64 next_id(void)

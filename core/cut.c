@@ -261,7 +261,7 @@ static int cut_one_leaf(struct cut *cut, struct cut_leaf *leaf)
 	 * Invalidated in any case: nothing may be mapped in its place before. If it is a
 	 * run of entries, a TLB may hold each alone.
 	 */
-	done = cut_unmap(cut, leaf->first, size, BIT(l->shift[l->level_of[leaf->shift]]));
+	done = cut_unmap(cut, leaf->first, size, BIT(l->level[l->level_of[leaf->shift]].shift));
 	if (check_table(cut->pgt))
 		return done ? cut_lost(cut, leaf) : -EIO;
 	err = cut_map_rest(cut, leaf, &leaf->rest[0]);

@@ -204,17 +204,17 @@ map_one_size(struct io_pgtable_safe *pgt, u64 iova, u64 size, phys_addr_t paddr,
 	u64 first = to_offset(pgt, iova);
 
 	if (unlikely(!may_hold(pgt, size, shift) ||
-		     !ledger_hold_free(&pgt->ledger, first, first + size - 1, shift, gfp,
-				       &piece))) {
+		     !ledger_hold(&pgt->ledger, first, first + size - 1, shift, LEDGER_MAP, gfp,
+				  &piece))) {
 		init_map(&op, pgt, iova, size, prot, gfp);
 		return map_long(&op, paddr, shift, rest);
 	}
 	res = backend_map(pgt, iova, paddr, size, shift, prot, held_gfp(gfp));
 	if (likely(!res.err && res.mapped == size)) {
-		ledger_release_map(&pgt->ledger, &piece, shift, false);
+		ledger_release_map(&piece, false);
 		return res;
 	}
-	ledger_release_map(&pgt->ledger, &piece, shift, true);
+	ledger_release_map(&piece, true);
 	if (res.err == -ENOMEM && gfpflags_allow_blocking(gfp))
 		res.err = 0;
 	init_map(&op, pgt, iova, size, prot, gfp);

@@ -68,7 +68,8 @@ unmap_range(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
 
 	if (unlikely((pgt->tlb && !flags) || !may_hold(pgt, size, shift) ||
 		     ((iova | size) & (BIT_ULL(shift) - 1)) ||
-		     !ledger_hold_leaves(&pgt->ledger, first, first + size - 1, &piece)))
+		     !ledger_hold(&pgt->ledger, first, first + size - 1, shift, LEDGER_UNMAP, 0,
+				  &piece)))
 		return unmap_long(pgt, iova, size, flags);
 	expect_flush(pgt, flags);
 	n = backend_unmap_once(pgt, iova, size, shift);
