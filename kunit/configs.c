@@ -505,8 +505,8 @@ static void granted_cfg_has_the_drivers_callbacks(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, fix->cfg->tlb, cfg.tlb);
 	KUNIT_EXPECT_PTR_EQ(test, fix->cfg->iommu_dev, cfg.iommu_dev);
 	KUNIT_EXPECT_EQ(test, fix->cfg->quirks, cfg.quirks);
-	KUNIT_EXPECT_EQ(test, io_pgtable_safe_has_alloc(fix->cfg),
-			io_pgtable_safe_has_alloc(&cfg));
+	KUNIT_EXPECT_TRUE(test, io_pgtable_safe_has_alloc(fix->cfg) ==
+				io_pgtable_safe_has_alloc(&cfg));
 }
 
 /* What the device's registers want: the same as a raw table is granted. */
