@@ -55,8 +55,8 @@ unmap_long(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
 }
 
 /*
- * With the lock of the only node that it takes, if it takes no more than that: a callback
- * of the driver, or a table that is freed.
+ * With the lock of the only node that it takes, if it takes no more than that: no
+ * callback of the driver, and no table that is freed.
  */
 static __always_inline struct io_pgtable_safe_unmap_result
 unmap_range(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
