@@ -262,8 +262,8 @@ static void devm_release(void *pgt)
  * @dev: The device; when its driver is detached, the page table is freed. It
  *	must not be live then.
  * @fmt: As for io_pgtable_safe_alloc().
- * @cfg: Likewise.
- * @cookie: Likewise.
+ * @cfg: As for io_pgtable_safe_alloc().
+ * @cookie: As for io_pgtable_safe_alloc().
  *
  * Context: May sleep.
  * Return: As io_pgtable_safe_alloc(); do not free it.

@@ -317,7 +317,7 @@ struct io_pgtable_safe_unmap_result {
  * @size: Its size in bytes.
  * @paddr: Physical address that @iova translates to; 0 where the function that
  *	filled this in does not say it gives one.
- * @leaf: Size in bytes of the leaf (page or block) at @iova, or 0 likewise.
+ * @leaf: Size in bytes of the leaf (page or block) at @iova, or 0 where @paddr is.
  */
 struct io_pgtable_safe_span {
 	u64 iova;

@@ -15,7 +15,7 @@
  * 5. Settle: what is mapped, and what is not, and give up the claim.
  *
  * A range that lies in one node of the ledger is tried first with the node's lock held
- * instead of a claim (map_held()): nobody sees that it is under way, and nothing is
+ * instead of a claim (map_one_size()): nobody sees that it is under way, and nothing is
  * left to do then. Under the lock the backend may not sleep, and if it did not do all
  * of it, the lock becomes a claim, and it goes on with step 3 or 4.
  */
@@ -274,7 +274,7 @@ EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_try_map_pages, IO_PGTABLE_SAFE_NS);
  * @pgsize: Page size in bytes: exactly one of the granted ones.
  * @pgcount: Number of pages.
  * @prot: As for io_pgtable_safe_try_map_pages().
- * @gfp: Likewise.
+ * @gfp: As for io_pgtable_safe_try_map_pages().
  *
  * Partial success (mapped < @pgsize * @pgcount without an error) is reported:
  * the caller calls again with the remainder. On an error, what the call had
@@ -302,7 +302,7 @@ EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_map_pages, IO_PGTABLE_SAFE_NS);
  * @paddr: What to map; physically contiguous, aligned to the granule.
  * @size: In bytes; a multiple of the granule.
  * @prot: As for io_pgtable_safe_try_map_pages().
- * @gfp: Likewise.
+ * @gfp: As for io_pgtable_safe_try_map_pages().
  *
  * Uses the largest page sizes that the alignment of @iova and @paddr allows and
  * retries partial success.

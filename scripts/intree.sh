@@ -37,7 +37,7 @@ own_file() {
 	local tree=$1 file
 	shift
 	for file; do
-		cp --remove-destination "$(readlink -f "$tree/$file")" "$tree/$file" || return 1
+		cp -p --remove-destination "$(readlink -f "$tree/$file")" "$tree/$file" || return 1
 	done
 }
 
