@@ -9,6 +9,8 @@
  * above it here, and each does one thing:
  *
  * ==================  =========================================================
+ * core/watch.c        tracepoints, and what hangs on the same events; the rest can be read
+ *                     without it
  * core/ledger.c       what is mapped, and who is busy with what (with its own
  *                     contents; needs nothing of the others)
  * core/table_pages.c  what tables are made of, and when a page is given back
@@ -38,7 +40,9 @@
 #include <linux/slab.h>
 
 #include "core/table.h"
+#include "core/watch.h"
 
+#include "core/watch.c"
 #include "core/ledger.c"
 #include "core/table_pages.c"
 #include "core/check.c"
@@ -311,6 +315,7 @@ io_pgtable_safe_wrap(struct io_pgtable_ops *ops,
 	pgt->tlb = iop->cfg.tlb;
 	pgt->cookie = iop->cookie;
 	pgt->cfg = iop->cfg;
+	pgt->id = next_id();
 	table_pages_init(&pgt->tables, iop->cfg.iommu_dev);
 	set_format(pgt, iop->fmt);
 

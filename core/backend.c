@@ -30,8 +30,8 @@ judge_map(struct io_pgtable_safe *pgt, size_t mapped, size_t asked, size_t pgsiz
  * they like.
  */
 static __always_inline struct io_pgtable_safe_map_result
-backend_map(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, size_t size,
-	    unsigned int shift, int prot, gfp_t gfp)
+backend_map_once(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, size_t size,
+		 unsigned int shift, int prot, gfp_t gfp)
 {
 	struct io_pgtable_ops *ops = pgt->ops;
 	size_t mapped = 0;
@@ -42,6 +42,26 @@ backend_map(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, size_t siz
 	if (likely(!err && mapped == size))
 		return map_result(size, 0);
 	return judge_map(pgt, mapped, size, BIT(shift), err);
+}
+
+static noinline __cold struct io_pgtable_safe_map_result
+backend_map_watched(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, size_t size,
+		    unsigned int shift, int prot, gfp_t gfp)
+{
+	struct io_pgtable_safe_map_result res;
+
+	res = backend_map_once(pgt, iova, paddr, size, shift, prot, gfp);
+	watch_leaves(pgt, iova, paddr, BIT(shift), res.mapped);
+	return res;
+}
+
+static __always_inline struct io_pgtable_safe_map_result
+backend_map(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, size_t size,
+	    unsigned int shift, int prot, gfp_t gfp)
+{
+	if (watching())
+		return backend_map_watched(pgt, iova, paddr, size, shift, prot, gfp);
+	return backend_map_once(pgt, iova, paddr, size, shift, prot, gfp);
 }
 
 /* log2 of the largest page that is not larger than this */

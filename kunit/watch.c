@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What can be seen of a page table while it is used: one event for each thing that
+ * happens, with all that it says.
+ */
+#include <linux/gfp.h>
+#include <linux/string.h>
+#include <linux/tracepoint.h>
+
+#include "core/trace.h"
+#include "helpers.h"
+#include "mock_format.h"
+
+#define PADDR ((phys_addr_t)SZ_1G)
+
+/**
+ * struct seen - One event.
+ * @name: Its tracepoint.
+ * @id: The page table's.
+ * @ev: What it says.
+ */
+struct seen {
+	const char *name;
+	u64 id;
+	struct watch_event ev;
+};
+
+static struct {
+	struct seen log[32];
+	unsigned int nr;
+	bool on;
+} seen;
+
+static void see(void *name, u64 id, const struct watch_event *ev)
+{
+	if (seen.nr < ARRAY_SIZE(seen.log))
+		seen.log[seen.nr++] = (struct seen){ name, id, *ev };
+}
+
+#ifdef CONFIG_TRACEPOINTS
+static const struct {
+	char *name;
+	struct tracepoint *tp;
+} events[] = {
+	{ "map", &__tracepoint_io_pgtable_safe_map },
+	{ "unmap", &__tracepoint_io_pgtable_safe_unmap },
+	{ "cut", &__tracepoint_io_pgtable_safe_cut },
+	{ "refused", &__tracepoint_io_pgtable_safe_refused },
+	{ "flush", &__tracepoint_io_pgtable_safe_flush },
+	{ "undo", &__tracepoint_io_pgtable_safe_undo },
+	{ "leaves", &__tracepoint_io_pgtable_safe_leaves },
+	{ "table_kept", &__tracepoint_io_pgtable_safe_table_kept },
+	{ "table_freed", &__tracepoint_io_pgtable_safe_table_freed },
+};
+
+static void watch_on(struct kunit *test)
+{
+	unsigned int i;
+
+	seen.nr = 0;
+	for (i = 0; i < ARRAY_SIZE(events); i++)
+		KUNIT_ASSERT_EQ(test, tracepoint_probe_register(events[i].tp, see,
+								events[i].name), 0);
+	seen.on = true;
+}
+
+static void watch_off(void)
+{
+	unsigned int i;
+
+	for (i = 0; seen.on && i < ARRAY_SIZE(events); i++)
+		tracepoint_probe_unregister(events[i].tp, see, events[i].name);
+	tracepoint_synchronize_unregister();
+	seen.on = false;
+}
+#else
+static void watch_on(struct kunit *test)
+{
+	kunit_skip(test, "this kernel has no tracepoints");
+	see(NULL, 0, NULL);
+}
+
+static void watch_off(void)
+{
+}
+#endif
+
+static void watch_exit(struct kunit *test)
+{
+	watch_off();
+	pgt_test_exit(test);
+}
+
+/* Expects these events, of one table, and forgets them */
+static void expect_seen(struct kunit *test, const char *names)
+{
+	char got[200] = "";
+	unsigned int i, n = 0;
+
+	for (i = 0; i < seen.nr; i++) {
+		n += scnprintf(got + n, sizeof(got) - n, "%s%s", i ? ", " : "",
+			       seen.log[i].name);
+		KUNIT_EXPECT_NE(test, seen.log[i].id, 0ULL);
+		KUNIT_EXPECT_EQ(test, seen.log[i].id, seen.log[0].id);
+	}
+	KUNIT_EXPECT_STREQ(test, got, names);
+	seen.nr = 0;
+}
+
+static void expect_event(struct kunit *test, unsigned int n, const struct watch_event *ev)
+{
+	const struct watch_event *got = &seen.log[n].ev;
+
+	KUNIT_ASSERT_LT(test, n, seen.nr);
+	KUNIT_EXPECT_EQ(test, got->op, ev->op);
+	KUNIT_EXPECT_EQ(test, got->iova, ev->iova);
+	KUNIT_EXPECT_EQ(test, got->size, ev->size);
+	KUNIT_EXPECT_EQ(test, got->paddr, ev->paddr);
+	KUNIT_EXPECT_EQ(test, got->done, ev->done);
+	KUNIT_EXPECT_EQ(test, got->pgsize, ev->pgsize);
+	KUNIT_EXPECT_EQ(test, got->flags, ev->flags);
+	KUNIT_EXPECT_EQ(test, got->err, ev->err);
+}
+
+static void expect_call(struct kunit *test, unsigned int n, enum watch_op op, u64 iova,
+			u64 size, u64 paddr, u32 flags, int err)
+{
+	expect_event(test, n, &(struct watch_event){
+		.op = op, .iova = iova, .size = size, .paddr = paddr,
+		.flags = flags, .err = err, .done = err ? 0 : size,
+	});
+}
+
+static void expect_leaves(struct kunit *test, unsigned int n, u64 iova, u64 paddr,
+			  u64 pgsize, u64 count)
+{
+	expect_event(test, n, &(struct watch_event){
+		.op = WATCH_LEAVES, .iova = iova, .size = pgsize * count, .paddr = paddr,
+		.done = pgsize * count, .pgsize = pgsize,
+	});
+}
+
+/* --- tracepoints ------------------------------------------------------------ */
+
+static void a_map_and_an_unmap_are_seen(struct kunit *test)
+{
+	open_format(test, PGT_LPAE_4K);
+	watch_on(test);
+	/* A page, a block and a page */
+	do_map(test, SZ_2M - SZ_4K, PADDR - SZ_4K, SZ_2M + SZ_8K);
+	expect_leaves(test, 0, SZ_2M - SZ_4K, PADDR - SZ_4K, SZ_4K, 1);
+	expect_leaves(test, 1, SZ_2M, PADDR, SZ_2M, 1);
+	expect_leaves(test, 2, SZ_4M, PADDR + SZ_2M, SZ_4K, 1);
+	expect_call(test, 3, WATCH_MAP, SZ_2M - SZ_4K, SZ_2M + SZ_8K, PADDR - SZ_4K,
+		    PGT_PROT, 0);
+	expect_seen(test, "leaves, leaves, leaves, map");
+
+	do_unmap(test, SZ_2M - SZ_4K, SZ_2M + SZ_8K);
+	expect_call(test, 0, WATCH_UNMAP, SZ_2M - SZ_4K, SZ_2M + SZ_8K, 0, 0, 0);
+	expect_seen(test, "unmap");
+}
+
+static void each_way_to_map_is_seen(struct kunit *test)
+{
+	struct sg_piece piece = { SZ_64K, SZ_8K };
+	struct io_pgtable_safe *pgt;
+
+	open_format(test, PGT_LPAE_4K);
+	pgt = pgt_fixture(test)->pgt;
+	watch_on(test);
+	do_map_pages(test, 0, PADDR, SZ_4K, 3);
+	expect_leaves(test, 0, 0, PADDR, SZ_4K, 3);
+	expect_call(test, 1, WATCH_MAP, 0, 3 * SZ_4K, PADDR, PGT_PROT, 0);
+	expect_seen(test, "leaves, map");
+
+	check_map_result(test, map_dma_table(test, SZ_64K, make_dma_table(test, &piece, 1), 0,
+					     SZ_8K, GFP_KERNEL), SZ_8K, 0);
+	expect_leaves(test, 0, SZ_64K, SZ_64K, SZ_4K, 2);
+	expect_call(test, 1, WATCH_MAP, SZ_64K, SZ_8K, 0, PGT_PROT, 0);
+	expect_seen(test, "leaves, map");
+
+	check_map_result(test, io_pgtable_safe_map_repeat(pgt, SZ_128K, PADDR, SZ_4K, 0, SZ_8K,
+							  PGT_PROT, GFP_KERNEL), SZ_8K, 0);
+	expect_leaves(test, 0, SZ_128K, PADDR, SZ_4K, 1);
+	expect_leaves(test, 1, SZ_128K + SZ_4K, PADDR, SZ_4K, 1);
+	expect_call(test, 2, WATCH_MAP, SZ_128K, SZ_8K, 0, PGT_PROT, 0);
+	expect_seen(test, "leaves, leaves, map");
+
+	check_map_result(test, io_pgtable_safe_try_map_pages(pgt, SZ_1M, PADDR, SZ_4K, 1,
+							     PGT_PROT, GFP_KERNEL), SZ_4K, 0);
+	expect_seen(test, "leaves, map");
+}
+
+static void each_way_to_unmap_is_seen(struct kunit *test)
+{
+	struct io_pgtable_safe *pgt;
+
+	open_format(test, PGT_LPAE_4K);
+	pgt = pgt_fixture(test)->pgt;
+	do_map(test, 0, 0, 2 * SZ_2M);
+	do_map(test, SZ_1G, 0, SZ_16K);
+	watch_on(test);
+	do_unmap_pages(test, SZ_1G, SZ_4K, 2);
+	expect_call(test, 0, WATCH_UNMAP, SZ_1G, SZ_8K, 0, 0, 0);
+	expect_seen(test, "unmap");
+
+	check_unmap_result(test, io_pgtable_safe_unmap(pgt, SZ_1G + SZ_8K, SZ_4K,
+						       IO_PGTABLE_SAFE_NO_FLUSH), SZ_4K, 0);
+	expect_call(test, 0, WATCH_UNMAP, SZ_1G + SZ_8K, SZ_4K, 0, IO_PGTABLE_SAFE_NO_FLUSH, 0);
+	expect_seen(test, "unmap");
+	KUNIT_EXPECT_EQ(test, io_pgtable_safe_flush(pgt, SZ_1G, SZ_16K), 0);
+	expect_event(test, 0, &(struct watch_event){
+		.op = WATCH_FLUSH, .iova = SZ_1G, .size = SZ_16K });
+	expect_seen(test, "flush");
+
+	do_unmap_present(test, SZ_1G, SZ_16K, SZ_4K);
+	expect_event(test, 0, &(struct watch_event){
+		.op = WATCH_UNMAP, .iova = SZ_1G, .size = SZ_16K, .done = SZ_4K });
+	expect_seen(test, "unmap");
+
+	do_cut(test, SZ_1M, SZ_2M);
+	expect_call(test, 2, WATCH_CUT, SZ_1M, SZ_2M, 0, 0, 0);
+	expect_leaves(test, 0, 0, 0, SZ_4K, SZ_1M / SZ_4K);
+	expect_seen(test, "leaves, leaves, cut");
+}
+
+static void a_refusal_is_seen_with_its_reason(struct kunit *test)
+{
+	struct io_pgtable_safe *pgt;
+
+	open_format(test, PGT_LPAE_4K);
+	pgt = pgt_fixture(test)->pgt;
+	do_map(test, SZ_2M, SZ_2M, SZ_2M);
+	watch_on(test);
+	do_map_fails(test, SZ_2M, 0, SZ_4K, -EEXIST);
+	expect_call(test, 0, WATCH_MAP, SZ_2M, SZ_4K, 0, PGT_PROT, -EEXIST);
+	do_unmap_fails(test, 0, SZ_4K, -ENOENT);
+	expect_call(test, 1, WATCH_UNMAP, 0, SZ_4K, 0, 0, -ENOENT);
+	do_unmap_fails(test, SZ_2M, SZ_4K, -ENOTBLK);
+	expect_call(test, 2, WATCH_UNMAP, SZ_2M, SZ_4K, 0, 0, -ENOTBLK);
+	do_cut_fails(test, 1, SZ_4K, -EINVAL);
+	expect_call(test, 3, WATCH_CUT, 1, SZ_4K, 0, 0, -EINVAL);
+	KUNIT_EXPECT_EQ(test, io_pgtable_safe_flush(pgt, 0, 0), -EINVAL);
+	expect_call(test, 4, WATCH_FLUSH, 0, 0, 0, 0, -EINVAL);
+	expect_seen(test, "refused, refused, refused, refused, refused");
+}
+
+static void an_undo_is_seen(struct kunit *test)
+{
+	struct mock_format *mock = open_mock(test, NULL);
+
+	mock_next_map(mock, SZ_8K, -ENOMEM);
+	watch_on(test);
+	do_map_fails(test, SZ_4K, PADDR, SZ_16K, -ENOMEM);
+	expect_leaves(test, 0, SZ_4K, PADDR, SZ_4K, 2);
+	expect_event(test, 1, &(struct watch_event){
+		.op = WATCH_UNDO, .iova = SZ_4K, .size = SZ_8K });
+	expect_call(test, 2, WATCH_MAP, SZ_4K, SZ_16K, PADDR, PGT_PROT, -ENOMEM);
+	expect_seen(test, "leaves, undo, refused");
+}
+
+static void tables_are_seen_to_wait(struct kunit *test)
+{
+	struct io_pgtable_safe *pgt;
+	u64 table;
+
+	open_format(test, PGT_LPAE_4K);
+	pgt = pgt_fixture(test)->pgt;
+	if (!pgt_counts_pages(test))
+		kunit_skip(test, "the layer does not see the tables of this format");
+	do_map_pages(test, SZ_2M, 0, SZ_4K, SZ_2M / SZ_4K);
+	watch_on(test);
+	check_unmap_result(test, io_pgtable_safe_unmap(pgt, SZ_2M, SZ_2M,
+						       IO_PGTABLE_SAFE_NO_FLUSH), SZ_2M, 0);
+	table = seen.log[0].ev.paddr;
+	KUNIT_EXPECT_NE(test, table, 0ULL);
+	expect_event(test, 0, &(struct watch_event){
+		.op = WATCH_KEPT, .iova = SZ_2M, .size = SZ_2M, .done = SZ_4K, .paddr = table });
+	expect_seen(test, "table_kept, unmap");
+	KUNIT_EXPECT_EQ(test, io_pgtable_safe_flush(pgt, SZ_2M, SZ_2M), 0);
+	expect_event(test, 0, &(struct watch_event){
+		.op = WATCH_FREED, .iova = SZ_2M, .size = SZ_2M, .done = SZ_4K, .paddr = table });
+	expect_seen(test, "table_freed, flush");
+}
+
+static void nothing_is_seen_when_nobody_watches(struct kunit *test)
+{
+	open_format(test, PGT_LPAE_4K);
+	watch_on(test);
+	KUNIT_EXPECT_TRUE(test, watching());
+	watch_off();
+	KUNIT_EXPECT_FALSE(test, watching());
+	do_map(test, 0, 0, SZ_4K);
+	expect_seen(test, "");
+}
+
+static struct kunit_case watch_cases[] = {
+	KUNIT_CASE(a_map_and_an_unmap_are_seen),
+	KUNIT_CASE(each_way_to_map_is_seen),
+	KUNIT_CASE(each_way_to_unmap_is_seen),
+	KUNIT_CASE(a_refusal_is_seen_with_its_reason),
+	KUNIT_CASE(an_undo_is_seen),
+	KUNIT_CASE(tables_are_seen_to_wait),
+	KUNIT_CASE(nothing_is_seen_when_nobody_watches),
+	{}
+};
+
+static struct kunit_suite watch_suite = {
+	.name = "io_pgtable_safe_watch",
+	.init = pgt_test_init,
+	.exit = watch_exit,
+	.test_cases = watch_cases,
+};
+
+kunit_test_suites(&watch_suite);
