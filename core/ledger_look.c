@@ -129,6 +129,36 @@ static bool ledger_next_extent(struct ledger *l, u64 first, u64 last, bool busy,
 	return found;
 }
 
+static inline u64 ledger_tree_bytes(const struct ledger *l, const struct ledger_node *node)
+{
+	unsigned int slot, slots = ledger_last_slot(l, node->lvl) + 1;
+	u64 bytes = struct_size(node, bits, ledger_nr_words(l, node->lvl));
+	const struct ledger_node *child;
+
+	if (!READ_ONCE(node->child))
+		return bytes;
+	for (slot = 0; slot < slots; slot++) {
+		child = ledger_child(node, slot);
+		bytes += sizeof(child) + (child ? ledger_tree_bytes(l, child) : 0);
+	}
+	return bytes;
+}
+
+/* Its memory, without what a reservation has. Of no one moment if others are at it */
+static inline u64 ledger_bytes(struct ledger *l)
+{
+	const struct ledger_node *node;
+	unsigned int lvl;
+	u64 bytes = 0;
+
+	spin_lock(&l->lock);
+	for (lvl = 0; lvl < LEDGER_MAX_LEVELS; lvl++)
+		for (node = l->unused.node[lvl]; node; node = node->next)
+			bytes += ledger_tree_bytes(l, node);
+	spin_unlock(&l->lock);
+	return bytes + ledger_tree_bytes(l, l->root);
+}
+
 static u64 ledger_mapped(struct ledger *l)
 {
 	u64 space = l->mask[l->levels - 1], pos = 0, first, last, bytes = 0;
