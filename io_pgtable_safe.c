@@ -24,6 +24,7 @@
  * core/cut.c          unmap of a part of a block
  * core/reserve.c      reservations
  * core/query.c        lookup, walk, next, leaf_span, mapped
+ * core/debugfs.c      counters, the last calls, and all of it in print
  * ==================  =========================================================
  *
  * The core of it is check, backend, map, unmap and the ledger; it can be read
@@ -55,6 +56,7 @@
 #include "core/cut.c"
 #include "core/reserve.c"
 #include "core/query.c"
+#include "core/debugfs.c"
 
 /* --- alloc and free ------------------------------------------------------- */
 
@@ -340,8 +342,8 @@ EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_wrap, IO_PGTABLE_SAFE_NS);
  * is still mapped, a message says how much; it is unmapped by freeing the
  * table, and only tlb_flush_all() is called.
  *
- * Context: Whatever the format's own free takes: v7s may sleep. Must not race
- * with any other call on @pgt.
+ * Context: Whatever the format's own free takes: v7s may sleep, and any after
+ * io_pgtable_safe_debugfs(). Must not race with any other call on @pgt.
  */
 void io_pgtable_safe_free(struct io_pgtable_safe *pgt)
 {
@@ -350,6 +352,7 @@ void io_pgtable_safe_free(struct io_pgtable_safe *pgt)
 	if (IS_ERR_OR_NULL(pgt))
 		return;
 
+	watch_destroy(pgt);
 	mapped = ledger_mapped(&pgt->ledger);
 	if (READ_ONCE(pgt->live)) {
 		dev_err_ratelimited(pgt->cfg.iommu_dev,

@@ -13,6 +13,7 @@
 #include <linux/io-pgtable.h>
 #include <linux/types.h>
 
+struct dentry;
 struct device;
 struct sg_table;
 
@@ -321,6 +322,16 @@ struct io_pgtable_safe_span {
 	u64 leaf;
 };
 
+/* A line that is printed has no more bytes, with the NUL at its end */
+#define IO_PGTABLE_SAFE_LINE	128
+
+/**
+ * typedef io_pgtable_safe_print_fn - Print a line.
+ * @ctx: What the caller of io_pgtable_safe_print() passed.
+ * @line: The line, without a newline at its end.
+ */
+typedef void (*io_pgtable_safe_print_fn)(void *ctx, const char *line);
+
 struct io_pgtable_safe * __must_check
 io_pgtable_safe_alloc(enum io_pgtable_fmt fmt, const struct io_pgtable_cfg *cfg,
 		      void *cookie);
@@ -397,5 +408,9 @@ int __must_check io_pgtable_safe_leaf_span(struct io_pgtable_safe *pgt, u64 iova
 					   u64 size,
 					   struct io_pgtable_safe_span *span);
 u64 __must_check io_pgtable_safe_mapped(struct io_pgtable_safe *pgt);
+
+int io_pgtable_safe_debugfs(struct io_pgtable_safe *pgt, struct dentry *parent);
+void io_pgtable_safe_print(struct io_pgtable_safe *pgt, io_pgtable_safe_print_fn print,
+			   void *ctx);
 
 #endif /* _IO_PGTABLE_SAFE_H */

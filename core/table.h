@@ -40,6 +40,7 @@
  * @cfg: The granted configuration, with the driver's own callbacks in it.
  * @id: No other table has or had it.
  * @reserve: The reservation in use, or NULL.
+ * @watch: What has been counted, or NULL.
  *
  * What each operation reads is at the beginning, in few cache lines.
  */
@@ -65,6 +66,7 @@ struct io_pgtable_safe {
 	struct io_pgtable_cfg cfg;
 	u64 id;
 	struct io_pgtable_safe_reserve *reserve;
+	struct table_watch *watch;
 };
 
 /*

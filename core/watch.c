@@ -27,7 +27,8 @@ EXPORT_TRACEPOINT_SYMBOL_GPL(io_pgtable_safe_table_kept);
 EXPORT_TRACEPOINT_SYMBOL_GPL(io_pgtable_safe_table_freed);
 
 DEFINE_STATIC_KEY_FALSE(io_pgtable_safe_watching);
-EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_watching, IO_PGTABLE_SAFE_NS);
+/* For the suites */
+EXPORT_SYMBOL_GPL(io_pgtable_safe_watching);
 
 int io_pgtable_safe_watch_get(void)
 {
@@ -76,12 +77,16 @@ static bool watch_refused(const struct watch_event *ev)
 	return ev->err && !ev->done;
 }
 
+/* In debugfs.c: what is counted and remembered */
+static void watch_record(struct io_pgtable_safe *pgt, const struct watch_event *ev);
+
 static void watch(struct io_pgtable_safe *pgt, const struct watch_event *ev)
 {
 	if (watch_refused(ev))
 		trace_io_pgtable_safe_refused(pgt->id, ev);
 	else
 		watch_trace(pgt, ev);
+	watch_record(pgt, ev);
 }
 
 /* --- what is told ----------------------------------------------------------- */
@@ -125,7 +130,7 @@ static noinline __cold void watch_leaves(struct io_pgtable_safe *pgt, u64 iova, 
 }
 
 static noinline __cold void watch_table(struct table_pages *t, enum watch_op op,
-					const void *pages, size_t bytes, u64 first, u64 last)
+					void *pages, size_t bytes, u64 first, u64 last)
 {
 	watch(container_of(t, struct io_pgtable_safe, tables), &(struct watch_event){
 		.op = op, .iova = first, .size = last - first + 1, .done = bytes,

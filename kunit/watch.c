@@ -3,7 +3,11 @@
  * What can be seen of a page table while it is used: one event for each thing that
  * happens, with all that it says.
  */
+#include <linux/dcache.h>
+#include <linux/debugfs.h>
+#include <linux/err.h>
 #include <linux/gfp.h>
+#include <linux/kmsg_dump.h>
 #include <linux/string.h>
 #include <linux/tracepoint.h>
 
@@ -294,6 +298,231 @@ static void nothing_is_seen_when_nobody_watches(struct kunit *test)
 	expect_seen(test, "");
 }
 
+/* --- print ------------------------------------------------------------------ */
+
+static struct {
+	char text[SZ_128K];
+	size_t len;
+	unsigned int lines;
+} printed;
+
+static void print_line(void *ctx, const char *line)
+{
+	struct kunit *test = ctx;
+
+	KUNIT_EXPECT_LT(test, strlen(line), (size_t)IO_PGTABLE_SAFE_LINE);
+	printed.len += scnprintf(printed.text + printed.len, sizeof(printed.text) - printed.len,
+				 "%s\n", line);
+	printed.lines++;
+}
+
+static const char *print_table(struct kunit *test)
+{
+	printed.len = 0;
+	printed.lines = 0;
+	io_pgtable_safe_print(pgt_fixture(test)->pgt, print_line, test);
+	return printed.text;
+}
+
+static __printf(2, 3) void expect_line(struct kunit *test, const char *fmt, ...)
+{
+	char line[IO_PGTABLE_SAFE_LINE];
+	va_list args;
+
+	va_start(args, fmt);
+	vscnprintf(line, sizeof(line), fmt, args);
+	va_end(args);
+	KUNIT_EXPECT_TRUE_MSG(test, strstr(print_table(test), line), "no '%s' in:\n%s", line,
+			      printed.text);
+}
+
+static void begin_to_count(struct kunit *test)
+{
+	KUNIT_ASSERT_EQ(test, io_pgtable_safe_debugfs(pgt_fixture(test)->pgt, NULL), 0);
+}
+
+static void calls_are_counted(struct kunit *test)
+{
+	open_format(test, PGT_LPAE_4K);
+	do_map(test, SZ_1G, 0, SZ_4K);
+	KUNIT_EXPECT_FALSE(test, strstr(print_table(test), " maps, "));
+	begin_to_count(test);
+	do_map(test, SZ_2M - SZ_4K, PADDR - SZ_4K, SZ_2M + SZ_8K);
+	do_map(test, SZ_1G + SZ_4K, 0, SZ_4K);
+	do_map_fails(test, SZ_2M, 0, SZ_4K, -EEXIST);
+	do_map_fails(test, SZ_2M + 1, 0, SZ_4K, -EINVAL);
+	do_unmap_fails(test, 0, SZ_4K, -ENOENT);
+	do_unmap_fails(test, SZ_4K, SZ_4K, -ENOENT);
+	do_cut(test, SZ_2M, SZ_4K);
+	do_unmap(test, SZ_1G, SZ_8K);
+	expect_line(test, "\n2 maps, 1 unmaps, 1 cuts, 0 flushes, 0 undone\n");
+	expect_line(test, "\nrefused with %pe: 1\n", ERR_PTR(-EEXIST));
+	expect_line(test, "\nrefused with %pe: 1\n", ERR_PTR(-EINVAL));
+	expect_line(test, "\nrefused with %pe: 2\n", ERR_PTR(-ENOENT));
+	/* Also what is left of the block that was cut */
+	expect_line(test, "\nmapped in leaves of 4K: %u bytes\n", 3 * SZ_4K + SZ_2M - SZ_4K);
+	expect_line(test, "\nmapped in leaves of 2M: %u bytes\n", SZ_2M);
+	expect_line(test, "\n%u bytes mapped, 0 of tables kept, ", SZ_2M + SZ_4K);
+}
+
+static void an_undo_is_counted(struct kunit *test)
+{
+	struct mock_format *mock = open_mock(test, NULL);
+
+	begin_to_count(test);
+	mock_next_map(mock, SZ_8K, -EPERM);
+	do_map_fails(test, SZ_4K, PADDR, SZ_16K, -EPERM);
+	expect_line(test, "\n0 maps, 0 unmaps, 0 cuts, 0 flushes, 1 undone\n");
+	expect_line(test, "\nfailed with another error: 1\n");
+}
+
+static void what_is_kept_is_counted(struct kunit *test)
+{
+	struct io_pgtable_safe *pgt;
+
+	open_format(test, PGT_LPAE_4K);
+	if (!pgt_counts_pages(test))
+		kunit_skip(test, "the layer does not see the tables of this format");
+	pgt = pgt_fixture(test)->pgt;
+	begin_to_count(test);
+	do_map_pages(test, SZ_2M, 0, SZ_4K, SZ_2M / SZ_4K);
+	check_unmap_result(test, io_pgtable_safe_unmap(pgt, SZ_2M, SZ_2M,
+						       IO_PGTABLE_SAFE_NO_FLUSH), SZ_2M, 0);
+	expect_line(test, "\n0 bytes mapped, %u of tables kept, ", SZ_4K);
+	expect_line(test, "\n1 tables kept for a flush, 0 given back\n");
+	KUNIT_EXPECT_EQ(test, io_pgtable_safe_flush(pgt, SZ_2M, SZ_2M), 0);
+	expect_line(test, "\n1 tables kept for a flush, 1 given back\n");
+}
+
+static void ranges_are_leaves_in_a_row(struct kunit *test)
+{
+	open_format(test, PGT_LPAE_4K);
+	do_map(test, 0, PADDR, SZ_8K);
+	do_map(test, SZ_8K, PADDR + SZ_8K, SZ_8K);
+	do_map(test, SZ_64K, PADDR, SZ_4K);
+	do_map(test, SZ_64K + SZ_4K, PADDR, SZ_4K);
+	do_map(test, SZ_2M - SZ_4K, PADDR - SZ_4K, 2 * SZ_2M + SZ_4K);
+	expect_line(test, "ranges:\n"
+		    "0x000000000000 16K = 4 x 4K at 0x40000000\n"
+		    "0x000000010000 8K = 2 x 4K at 0x40000000, scattered\n");
+	expect_line(test,
+		    "0x0000001ff000 4K = 1 x 4K at 0x3ffff000\n"
+		    "0x000000200000 4M = 2 x 2M at 0x40000000\n"
+		    "last calls:\n");
+}
+
+/* Behind the last byte of 64 bits comes the first one */
+static void ranges_end_with_the_address_space(struct kunit *test)
+{
+	static const struct mock_config config = {
+		.fmt = ARM_64_LPAE_S1, .pgsizes = SZ_4K, .ias = 64, .oas = 48,
+	};
+
+	open_mock(test, &config);
+	do_map(test, 0, PADDR, SZ_4K);
+	do_map(test, -(u64)SZ_4K, PADDR, SZ_4K);
+	expect_line(test, "ranges:\n"
+		    "0x000000000000 4K = 1 x 4K at 0x40000000\n"
+		    "0xfffffffffffff000 4K = 1 x 4K at 0x40000000\n"
+		    "last calls:\n");
+}
+
+static void no_more_ranges_than_can_be_read(struct kunit *test)
+{
+	unsigned int i;
+
+	open_format(test, PGT_LPAE_4K);
+	for (i = 0; i < 1024; i++)
+		do_map(test, i * SZ_8K, PADDR, SZ_4K);
+	KUNIT_EXPECT_FALSE(test, strstr(print_table(test), "more"));
+	do_map(test, SZ_1G, PADDR, SZ_4K);
+	expect_line(test, "\n... and more from 0x40000000 on\nlast calls:\n");
+	KUNIT_EXPECT_FALSE(test, strstr(printed.text, "\n0x000040000000 "));
+}
+
+static void the_last_calls_are_remembered(struct kunit *test)
+{
+	const char *calls;
+	unsigned int i;
+
+	open_format(test, PGT_LPAE_4K);
+	begin_to_count(test);
+	for (i = 0; i < 65; i++)
+		do_map(test, i * SZ_4K, PADDR, SZ_4K);
+	do_map_fails(test, 0, PADDR, SZ_4K, -EEXIST);
+	calls = strstr(print_table(test), "\nlast calls:\n");
+	KUNIT_ASSERT_NOT_NULL(test, calls);
+	/* The first two are forgotten */
+	KUNIT_EXPECT_FALSE(test, strstr(calls, " map   0x1000+4K "));
+	KUNIT_EXPECT_TRUE(test, strstr(calls, " map   0x2000+4K "));
+	expect_line(test, " map   0x40000+4K flags %#x: {4K, 0}\n", PGT_PROT);
+	expect_line(test, " map   0x0+4K flags %#x: {0, %pe}\n", PGT_PROT, ERR_PTR(-EEXIST));
+}
+
+/* How often does the kernel log have this? */
+static unsigned int count_in_log(const char *text)
+{
+	struct kmsg_dump_iter iter;
+	static char line[512];
+	unsigned int n = 0;
+	size_t len;
+
+	kmsg_dump_rewind(&iter);
+	while (kmsg_dump_get_line(&iter, false, line, sizeof(line) - 1, &len)) {
+		line[len] = '\0';
+		n += !!strstr(line, text);
+	}
+	return n;
+}
+
+static void a_broken_table_tells_its_calls_once(struct kunit *test)
+{
+	struct mock_format *mock = open_mock(test, NULL);
+	unsigned int before = count_in_log("is broken, its last calls were:");
+
+	begin_to_count(test);
+	do_map(test, 0x123000, PADDR, SZ_4K);
+	mock_next_unmap(mock, 0);
+	check_unmap_result(test, io_pgtable_safe_unmap(pgt_fixture(test)->pgt, 0x123000, SZ_4K,
+						       0), 0, -EIO);
+	check_broken(test);
+	KUNIT_EXPECT_EQ(test, count_in_log("is broken, its last calls were:"), before + 1);
+	KUNIT_EXPECT_GE(test, count_in_log(" unmap 0x123000+4K flags 0x0: {0, "), 1U);
+	expect_line(test, "ranges:\nbroken: nobody knows what is mapped\n");
+	expect_line(test, "; broken\n");
+}
+
+static struct dentry *find_dir(u64 id)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "pgtable-%llu", id);
+	return debugfs_lookup(name, NULL);
+}
+
+static void the_directory_goes_with_the_table(struct kunit *test)
+{
+	struct dentry *dir;
+	unsigned int id;
+	int n;
+
+	open_format(test, PGT_LPAE_4K);
+	begin_to_count(test);
+	KUNIT_EXPECT_EQ(test, io_pgtable_safe_debugfs(pgt_fixture(test)->pgt, NULL), -EEXIST);
+	n = sscanf(print_table(test), "page table %u:", &id);
+	KUNIT_ASSERT_EQ(test, n, 1);
+	if (!IS_ENABLED(CONFIG_DEBUG_FS))
+		kunit_skip(test, "this kernel has no debugfs");
+	dir = find_dir(id);
+	KUNIT_EXPECT_NOT_NULL(test, dir);
+	dput(dir);
+	close_table(test);
+	dir = find_dir(id);
+	KUNIT_EXPECT_NULL(test, dir);
+	dput(dir);
+	KUNIT_EXPECT_FALSE(test, watching());
+}
+
 static struct kunit_case watch_cases[] = {
 	KUNIT_CASE(a_map_and_an_unmap_are_seen),
 	KUNIT_CASE(each_way_to_map_is_seen),
@@ -302,6 +531,15 @@ static struct kunit_case watch_cases[] = {
 	KUNIT_CASE(an_undo_is_seen),
 	KUNIT_CASE(tables_are_seen_to_wait),
 	KUNIT_CASE(nothing_is_seen_when_nobody_watches),
+	KUNIT_CASE(calls_are_counted),
+	KUNIT_CASE(an_undo_is_counted),
+	KUNIT_CASE(what_is_kept_is_counted),
+	KUNIT_CASE(ranges_are_leaves_in_a_row),
+	KUNIT_CASE(ranges_end_with_the_address_space),
+	KUNIT_CASE(no_more_ranges_than_can_be_read),
+	KUNIT_CASE(the_last_calls_are_remembered),
+	KUNIT_CASE(a_broken_table_tells_its_calls_once),
+	KUNIT_CASE(the_directory_goes_with_the_table),
 	{}
 };
 
