@@ -6,6 +6,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/bits.h>
+#include <linux/debugfs.h>
 #include <linux/device.h>
 #include <linux/err.h>
 #include <linux/gfp.h>
@@ -94,6 +95,7 @@ static void sample_gpu_remove(void *data)
 			sample_as_destroy(gpu->as[i]);
 	list_for_each_entry_safe(bo, next, &gpu->bos, link)
 		sample_bo_destroy(gpu, bo);
+	debugfs_remove(gpu->debugfs);
 
 	pr_info("  %-3s remove the device: %lu pages of buffers freed, %lu lost\n",
 		gpu->pages ? "BAD" : "ok", gpu->pages_ever - gpu->pages, gpu->pages);
@@ -110,6 +112,7 @@ static int sample_gpu_probe(struct platform_device *pdev)
 		return -ENOMEM;
 	gpu->dev = dev;
 	INIT_LIST_HEAD(&gpu->bos);
+	gpu->debugfs = debugfs_create_dir(KBUILD_MODNAME, NULL);
 	err = devm_add_action_or_reset(dev, sample_gpu_remove, gpu);
 	if (err)
 		return err;
