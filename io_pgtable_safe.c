@@ -11,6 +11,7 @@
  * ==================  =========================================================
  * core/watch.c        tracepoints, and what hangs on the same events; the rest can be read
  *                     without it
+ * core/mapped_pages.c a check for drivers: which memory is still mapped
  * core/ledger.c       what is mapped, and who is busy with what (with its own
  *                     contents; needs nothing of the others)
  * core/table_pages.c  what tables are made of, and when a page is given back
@@ -44,6 +45,7 @@
 #include "core/watch.h"
 
 #include "core/watch.c"
+#include "core/mapped_pages.c"
 #include "core/ledger.c"
 #include "core/table_pages.c"
 #include "core/check.c"
@@ -369,6 +371,7 @@ void io_pgtable_safe_free(struct io_pgtable_safe *pgt)
 	pgt->release(pgt->ops);
 	table_pages_destroy(&pgt->tables);
 	ledger_destroy(&pgt->ledger);
+	mapped_pages_drop(pgt);
 	kfree(pgt);
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_free, IO_PGTABLE_SAFE_NS);

@@ -14,6 +14,7 @@
 #include <linux/types.h>
 
 struct dentry;
+struct page;
 struct device;
 struct sg_table;
 
@@ -114,8 +115,8 @@ struct sg_table;
 /**
  * DOC: concurrency
  *
- * All functions but alloc, wrap, free, set_live and clear_live may be called
- * concurrently on one table, from process context, also with locks held or
+ * All functions but alloc, wrap, free, debugfs, check_pages, set_live and clear_live may
+ * be called concurrently on one table, from process context, also with locks held or
  * interrupts off, but not from interrupts; those that take a gfp_t sleep only if it
  * allows that. A call claims its range in the ledger, runs the backend and settles
  * what became of it; or, for a range in one table that needs no callback, holds the
@@ -412,5 +413,8 @@ u64 __must_check io_pgtable_safe_mapped(struct io_pgtable_safe *pgt);
 int io_pgtable_safe_debugfs(struct io_pgtable_safe *pgt, struct dentry *parent);
 void io_pgtable_safe_print(struct io_pgtable_safe *pgt, io_pgtable_safe_print_fn print,
 			   void *ctx);
+
+void io_pgtable_safe_check_pages(bool on);
+bool io_pgtable_safe_assert_unmapped(struct page *page, unsigned long n);
 
 #endif /* _IO_PGTABLE_SAFE_H */

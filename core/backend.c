@@ -141,9 +141,9 @@ static __always_inline size_t backend_unmap_once(struct io_pgtable_safe *pgt, u6
  */
 static noinline u64 backend_unmap(struct io_pgtable_safe *pgt, u64 iova, u64 size, u64 done)
 {
+	u64 count, begin = done;
 	unsigned int shift;
 	size_t n, asked;
-	u64 count;
 
 	while (done < size) {
 		shift = best_shift(pgt, iova + done, iova + done, size - done, &count);
@@ -152,6 +152,8 @@ static noinline u64 backend_unmap(struct io_pgtable_safe *pgt, u64 iova, u64 siz
 		if (!judge_unmap(pgt, n, asked, shift, &done))
 			break;
 	}
+	if (watching())
+		watch_gone(pgt, iova + begin, done - begin);
 	return done;
 }
 

@@ -42,7 +42,7 @@ static __always_inline bool unmap_held(struct io_pgtable_safe *pgt, u64 iova, u6
 	struct ledger_claimed claimed = {};
 	size_t n;
 
-	if (!pgt->may_hold || (pgt->tlb && !flags) || size >> shift > MAX_HELD ||
+	if (watching() || !pgt->may_hold || (pgt->tlb && !flags) || size >> shift > MAX_HELD ||
 	    !all_one_size(iova, size, shift) ||
 	    !ledger_hold_leaves(&pgt->ledger, first, first + size - 1, &piece))
 		return false;

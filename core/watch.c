@@ -62,6 +62,9 @@ static void watch_trace(const struct io_pgtable_safe *pgt, const struct watch_ev
 	case WATCH_LEAVES:
 		trace_io_pgtable_safe_leaves(pgt->id, ev);
 		break;
+	case WATCH_GONE:
+		/* The call that it is part of says more */
+		break;
 	case WATCH_KEPT:
 		trace_io_pgtable_safe_table_kept(pgt->id, ev);
 		break;
@@ -77,6 +80,8 @@ static bool watch_refused(const struct watch_event *ev)
 	return ev->err && !ev->done;
 }
 
+/* In mapped_pages.c: which memory is mapped */
+static void mapped_pages_event(struct io_pgtable_safe *pgt, const struct watch_event *ev);
 /* In debugfs.c: what is counted and remembered */
 static void watch_record(struct io_pgtable_safe *pgt, const struct watch_event *ev);
 
@@ -86,6 +91,7 @@ static void watch(struct io_pgtable_safe *pgt, const struct watch_event *ev)
 		trace_io_pgtable_safe_refused(pgt->id, ev);
 	else
 		watch_trace(pgt, ev);
+	mapped_pages_event(pgt, ev);
 	watch_record(pgt, ev);
 }
 
@@ -126,6 +132,14 @@ static noinline __cold void watch_leaves(struct io_pgtable_safe *pgt, u64 iova, 
 		watch(pgt, &(struct watch_event){
 			.op = WATCH_LEAVES, .iova = iova, .size = mapped, .paddr = paddr,
 			.pgsize = pgsize, .done = mapped,
+		});
+}
+
+static noinline __cold void watch_gone(struct io_pgtable_safe *pgt, u64 iova, u64 unmapped)
+{
+	if (unmapped)
+		watch(pgt, &(struct watch_event){
+			.op = WATCH_GONE, .iova = iova, .size = unmapped, .done = unmapped,
 		});
 }
 

@@ -16,6 +16,7 @@
  * @WATCH_FLUSH: io_pgtable_safe_flush() returns.
  * @WATCH_UNDO: What a call had mapped before it failed has been unmapped.
  * @WATCH_LEAVES: The backend has mapped leaves of one size.
+ * @WATCH_GONE: The backend has unmapped something.
  * @WATCH_KEPT: A table waits for a flush.
  * @WATCH_FREED: A table goes back to where it came from.
  */
@@ -26,6 +27,7 @@ enum watch_op {
 	WATCH_FLUSH,
 	WATCH_UNDO,
 	WATCH_LEAVES,
+	WATCH_GONE,
 	WATCH_KEPT,
 	WATCH_FREED,
 };

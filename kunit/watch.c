@@ -89,12 +89,6 @@ static void watch_off(void)
 }
 #endif
 
-static void watch_exit(struct kunit *test)
-{
-	watch_off();
-	pgt_test_exit(test);
-}
-
 /* Expects these events, of one table, and forgets them */
 static void expect_seen(struct kunit *test, const char *names)
 {
@@ -523,6 +517,267 @@ static void the_directory_goes_with_the_table(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, watching());
 }
 
+/* --- which memory is mapped ------------------------------------------------- */
+
+#define NR_PAGES	(SZ_2M >> PAGE_SHIFT)
+
+static struct page *checked;
+
+/* 2M of memory, of which it is known what is mapped */
+static struct page *begin_to_check(struct kunit *test)
+{
+	checked = alloc_pages(GFP_KERNEL | __GFP_NOWARN, get_order(SZ_2M));
+	if (!checked)
+		kunit_skip(test, "there are no 2M of memory in one piece");
+	io_pgtable_safe_check_pages(true);
+	return checked;
+}
+
+static void end_of_check(void)
+{
+	if (!checked)
+		return;
+	io_pgtable_safe_check_pages(false);
+	__free_pages(checked, get_order(SZ_2M));
+	checked = NULL;
+}
+
+/* Expects that of the 2M this is mapped and nothing else */
+static void expect_mapped(struct kunit *test, u64 first, u64 size)
+{
+	unsigned long a = first >> PAGE_SHIFT, b = (first + size) >> PAGE_SHIFT;
+
+	if (a)
+		KUNIT_EXPECT_TRUE(test, io_pgtable_safe_assert_unmapped(checked, a));
+	if (a < b) {
+		KUNIT_EXPECT_FALSE(test, io_pgtable_safe_assert_unmapped(checked + a, 1));
+		KUNIT_EXPECT_FALSE(test, io_pgtable_safe_assert_unmapped(checked + b - 1, 1));
+		KUNIT_EXPECT_FALSE(test, io_pgtable_safe_assert_unmapped(checked, NR_PAGES));
+	}
+	if (b < NR_PAGES)
+		KUNIT_EXPECT_TRUE(test, io_pgtable_safe_assert_unmapped(checked + b,
+									NR_PAGES - b));
+}
+
+static void mapped_memory_is_known(struct kunit *test)
+{
+	phys_addr_t paddr = page_to_phys(begin_to_check(test));
+
+	open_format(test, PGT_LPAE_4K);
+	expect_mapped(test, 0, 0);
+	do_map(test, SZ_1G, paddr, SZ_2M);
+	expect_mapped(test, 0, SZ_2M);
+	do_unmap(test, SZ_1G, SZ_2M);
+	expect_mapped(test, 0, 0);
+	do_map_pages(test, SZ_1G, paddr + SZ_64K, SZ_4K, 8);
+	expect_mapped(test, SZ_64K, SZ_32K);
+	do_unmap_present(test, SZ_1G, SZ_2M, SZ_32K);
+	expect_mapped(test, 0, 0);
+	do_map_fails(test, SZ_1G + 1, paddr, SZ_4K, -EINVAL);
+	expect_mapped(test, 0, 0);
+}
+
+static void memory_in_pieces_is_known(struct kunit *test)
+{
+	phys_addr_t paddr = page_to_phys(begin_to_check(test));
+	const struct sg_piece pieces[] = { { paddr + SZ_8K, SZ_4K }, { paddr, SZ_4K } };
+	struct io_pgtable_safe *pgt;
+
+	open_format(test, PGT_LPAE_4K);
+	pgt = pgt_fixture(test)->pgt;
+	check_map_result(test, map_dma_table(test, 0, make_dma_table(test, pieces, 2), 0, SZ_8K,
+					     GFP_KERNEL), SZ_8K, 0);
+	KUNIT_EXPECT_FALSE(test, io_pgtable_safe_assert_unmapped(checked, 1));
+	KUNIT_EXPECT_TRUE(test, io_pgtable_safe_assert_unmapped(checked + 1, 1));
+	KUNIT_EXPECT_FALSE(test, io_pgtable_safe_assert_unmapped(checked + 2, 1));
+	do_unmap(test, 0, SZ_4K);
+	expect_mapped(test, 0, SZ_4K);
+	do_unmap(test, SZ_4K, SZ_4K);
+	expect_mapped(test, 0, 0);
+
+	check_map_result(test, io_pgtable_safe_map_repeat(pgt, 0, paddr, SZ_4K, 0, SZ_16K,
+							  PGT_PROT, GFP_KERNEL), SZ_16K, 0);
+	do_unmap(test, SZ_4K, SZ_8K);
+	do_unmap(test, 0, SZ_4K);
+	expect_mapped(test, 0, SZ_4K);
+	do_unmap(test, 3 * SZ_4K, SZ_4K);
+	expect_mapped(test, 0, 0);
+}
+
+static void what_is_cut_is_known(struct kunit *test)
+{
+	phys_addr_t paddr = page_to_phys(begin_to_check(test));
+
+	open_format(test, PGT_LPAE_4K);
+	do_map(test, SZ_2M, paddr, SZ_2M);
+	do_cut(test, SZ_2M + SZ_64K, SZ_2M - SZ_64K);
+	expect_mapped(test, 0, SZ_64K);
+	do_unmap(test, SZ_2M, SZ_64K);
+	do_map(test, SZ_2M, paddr, SZ_2M);
+	do_cut(test, SZ_2M, SZ_1M);
+	expect_mapped(test, SZ_1M, SZ_1M);
+}
+
+static void mapped_until_the_flush(struct kunit *test)
+{
+	phys_addr_t paddr = page_to_phys(begin_to_check(test));
+	struct io_pgtable_safe *pgt;
+
+	open_format(test, PGT_LPAE_4K);
+	pgt = pgt_fixture(test)->pgt;
+	do_map(test, 0, paddr, SZ_16K);
+	check_unmap_result(test, io_pgtable_safe_unmap(pgt, 0, SZ_16K, IO_PGTABLE_SAFE_NO_FLUSH),
+			   SZ_16K, 0);
+	expect_mapped(test, 0, SZ_16K);
+	KUNIT_EXPECT_EQ(test, io_pgtable_safe_flush(pgt, SZ_64K, SZ_64K), 0);
+	expect_mapped(test, 0, SZ_16K);
+	/* Mapped elsewhere, and unmapped: that flushes nothing of it */
+	do_map(test, SZ_1M, paddr, SZ_4K);
+	do_unmap(test, SZ_1M, SZ_4K);
+	expect_mapped(test, 0, SZ_16K);
+	KUNIT_EXPECT_EQ(test, io_pgtable_safe_flush(pgt, 0, SZ_8K), 0);
+	expect_mapped(test, SZ_8K, SZ_8K);
+	KUNIT_EXPECT_EQ(test, io_pgtable_safe_flush(pgt, SZ_8K, SZ_1M), 0);
+	expect_mapped(test, 0, 0);
+}
+
+/* What the driver is told to flush may still be reached, and what comes after it */
+static void ask_in_callback(struct pgt_test *fix, const struct pgt_flush *flush)
+{
+	expect_mapped(fix->test, 0, SZ_4K);
+}
+
+static void mapped_while_the_driver_flushes(struct kunit *test)
+{
+	phys_addr_t paddr = page_to_phys(begin_to_check(test));
+
+	open_format(test, PGT_LPAE_4K);
+	do_map(test, 0, paddr, SZ_4K);
+	pgt_forget_flushes(test);
+	pgt_fixture(test)->on_flush = ask_in_callback;
+	do_unmap(test, 0, SZ_4K);
+	pgt_fixture(test)->on_flush = NULL;
+	KUNIT_EXPECT_GT(test, atomic_read(&pgt_fixture(test)->flushes), 0);
+	expect_mapped(test, 0, 0);
+}
+
+static struct io_pgtable_safe *open_without_callbacks(struct kunit *test)
+{
+	struct io_pgtable_cfg cfg;
+
+	pgt_make_cfg(test, &pgt_formats[PGT_LPAE_4K], &cfg);
+	cfg.tlb = NULL;
+	open_cfg(test, ARM_64_LPAE_S1, &cfg);
+	return pgt_fixture(test)->pgt;
+}
+
+static void known_without_callbacks(struct kunit *test)
+{
+	phys_addr_t paddr = page_to_phys(begin_to_check(test));
+	struct io_pgtable_safe *pgt = open_without_callbacks(test);
+
+	do_map(test, 0, paddr, SZ_2M);
+	do_cut(test, SZ_1M, SZ_1M);
+	expect_mapped(test, 0, SZ_1M);
+	do_unmap(test, 0, SZ_512K);
+	expect_mapped(test, SZ_512K, SZ_512K);
+	check_unmap_result(test, io_pgtable_safe_unmap(pgt, SZ_512K, SZ_512K,
+						       IO_PGTABLE_SAFE_NO_FLUSH), SZ_512K, 0);
+	expect_mapped(test, SZ_512K, SZ_512K);
+	KUNIT_EXPECT_EQ(test, io_pgtable_safe_flush(pgt, 0, SZ_2M), 0);
+	expect_mapped(test, 0, 0);
+}
+
+static void what_is_undone_is_not_mapped(struct kunit *test)
+{
+	phys_addr_t paddr = page_to_phys(begin_to_check(test));
+	struct mock_format *mock = open_mock(test, NULL);
+
+	mock_next_map(mock, SZ_8K, -ENOMEM);
+	do_map_fails(test, 0, paddr, SZ_16K, -ENOMEM);
+	expect_mapped(test, 0, 0);
+	mock_next_map(mock, SZ_8K, -ENOMEM);
+	check_map_result(test, io_pgtable_safe_try_map_pages(pgt_fixture(test)->pgt, 0, paddr,
+							     SZ_4K, 4, PGT_PROT, GFP_KERNEL),
+			 SZ_8K, -ENOMEM);
+	expect_mapped(test, 0, SZ_8K);
+}
+
+static void a_broken_table_still_maps(struct kunit *test)
+{
+	phys_addr_t paddr = page_to_phys(begin_to_check(test));
+	struct mock_format *mock = open_mock(test, NULL);
+
+	do_map(test, 0, paddr, SZ_16K);
+	mock_next_unmap(mock, 0);
+	check_unmap_result(test, io_pgtable_safe_unmap(pgt_fixture(test)->pgt, 0, SZ_16K, 0), 0,
+			   -EIO);
+	expect_mapped(test, 0, SZ_16K);
+	close_table(test);
+	expect_mapped(test, 0, 0);
+}
+
+static void known_of_all_tables(struct kunit *test)
+{
+	phys_addr_t paddr = page_to_phys(begin_to_check(test));
+	struct io_pgtable_safe *other;
+	struct io_pgtable_cfg cfg;
+
+	open_format(test, PGT_LPAE_4K);
+	pgt_make_cfg(test, &pgt_formats[PGT_LPAE_4K], &cfg);
+	other = io_pgtable_safe_alloc(ARM_64_LPAE_S1, &cfg, pgt_fixture(test));
+	KUNIT_ASSERT_FALSE(test, IS_ERR(other));
+	do_map(test, 0, paddr, SZ_4K);
+	check_map_result(test, io_pgtable_safe_map(other, 0, paddr, SZ_8K, PGT_PROT, GFP_KERNEL),
+			 SZ_8K, 0);
+	do_unmap(test, 0, SZ_4K);
+	expect_mapped(test, 0, SZ_8K);
+	/* With what is still mapped */
+	io_pgtable_safe_free(other);
+	expect_mapped(test, 0, 0);
+}
+
+static void says_when_something_may_be_missed(struct kunit *test)
+{
+	phys_addr_t paddr = page_to_phys(begin_to_check(test));
+	unsigned int before = count_in_log("check of mapped pages");
+
+	skip_without_fault_injection(test);
+	open_format(test, PGT_LPAE_4K);
+	/* So that no table is needed */
+	do_map(test, SZ_4K, paddr + SZ_4K, SZ_4K);
+	fail_nth_allocation(1);
+	do_map(test, 0, paddr, SZ_4K);
+	KUNIT_EXPECT_TRUE(test, an_allocation_failed());
+	expect_mapped(test, SZ_4K, SZ_4K);
+	KUNIT_EXPECT_EQ(test, count_in_log("check of mapped pages"), before + 1);
+}
+
+static void nothing_is_known_without_the_check(struct kunit *test)
+{
+	phys_addr_t paddr = page_to_phys(begin_to_check(test));
+
+	open_format(test, PGT_LPAE_4K);
+	do_map(test, 0, paddr, SZ_4K);
+	io_pgtable_safe_check_pages(true);
+	io_pgtable_safe_check_pages(false);
+	expect_mapped(test, 0, SZ_4K);
+	io_pgtable_safe_check_pages(false);
+	KUNIT_EXPECT_FALSE(test, watching());
+	expect_mapped(test, 0, 0);
+	io_pgtable_safe_check_pages(true);
+	/* What was known has been forgotten */
+	expect_mapped(test, 0, 0);
+	do_unmap(test, 0, SZ_4K);
+}
+
+static void watch_exit(struct kunit *test)
+{
+	watch_off();
+	pgt_test_exit(test);
+	end_of_check();
+}
+
 static struct kunit_case watch_cases[] = {
 	KUNIT_CASE(a_map_and_an_unmap_are_seen),
 	KUNIT_CASE(each_way_to_map_is_seen),
@@ -540,6 +795,17 @@ static struct kunit_case watch_cases[] = {
 	KUNIT_CASE(the_last_calls_are_remembered),
 	KUNIT_CASE(a_broken_table_tells_its_calls_once),
 	KUNIT_CASE(the_directory_goes_with_the_table),
+	KUNIT_CASE(mapped_memory_is_known),
+	KUNIT_CASE(memory_in_pieces_is_known),
+	KUNIT_CASE(what_is_cut_is_known),
+	KUNIT_CASE(mapped_until_the_flush),
+	KUNIT_CASE(mapped_while_the_driver_flushes),
+	KUNIT_CASE(known_without_callbacks),
+	KUNIT_CASE(what_is_undone_is_not_mapped),
+	KUNIT_CASE(a_broken_table_still_maps),
+	KUNIT_CASE(known_of_all_tables),
+	KUNIT_CASE(says_when_something_may_be_missed),
+	KUNIT_CASE(nothing_is_known_without_the_check),
 	{}
 };
 

@@ -159,6 +159,7 @@ struct sample_bind_job {
 };
 
 struct sample_bo *sample_bo_create(struct sample_gpu *gpu, u64 size, unsigned int order);
+bool sample_bo_is_free(const struct sample_bo *bo);
 void sample_bo_destroy(struct sample_gpu *gpu, struct sample_bo *bo);
 
 void sample_as_init(struct sample_as *as, struct device *dev, enum io_pgtable_fmt fmt,

@@ -65,14 +65,35 @@ fail:
 }
 
 /**
+ * sample_bo_is_free() - May a buffer's memory be freed?
+ * @bo: Buffer.
+ *
+ * Return: False if the device is known to reach part of it, which is a bug of this
+ * driver. True also while nobody checks.
+ */
+bool sample_bo_is_free(const struct sample_bo *bo)
+{
+	struct scatterlist *sg;
+	unsigned int i;
+
+	for_each_sgtable_sg(&bo->sgt, sg, i)
+		if (!io_pgtable_safe_assert_unmapped(sg_page(sg), PFN_UP(sg->length)))
+			return false;
+	return true;
+}
+
+/**
  * sample_bo_destroy() - Give back a buffer's memory.
  * @gpu: Device.
- * @bo: Buffer, bound nowhere any more, invalidation included.
+ * @bo: Buffer, bound nowhere any more, invalidation included. If it is all the same,
+ *	its memory is lost: better than that the device writes to what is another's.
  */
 void sample_bo_destroy(struct sample_gpu *gpu, struct sample_bo *bo)
 {
+	bool is_free = sample_bo_is_free(bo);
+
 	sg_free_table(&bo->sgt);
-	for (unsigned int i = 0; bo->pages && i < bo->nr_pages; i++) {
+	for (unsigned int i = 0; is_free && bo->pages && i < bo->nr_pages; i++) {
 		if (!bo->pages[i])
 			continue;
 		__free_page(bo->pages[i]);

@@ -15,6 +15,7 @@
 
 #define AT_MIXED	0x40000000ULL
 #define AT_HEAP		0x60000000ULL
+#define AT_MISTAKE	0x70000000ULL
 #define AT_SPARSE	0x80000000ULL
 
 /* Blocks, one of them cut, a heap with holes, and a page all over a texture */
@@ -45,6 +46,26 @@ static void bind_to_be_seen(struct story *s)
 	tell_call(s, got, 0, -EEXIST, "bind the blocks once more");
 }
 
+/* The driver's mistake: it is about to free a buffer that the GPU can still reach */
+static void free_too_early(struct story *s)
+{
+	struct sample_vma vma = whole(s->other, AT_MISTAKE);
+	struct outcome got;
+	int err;
+
+	io_pgtable_safe_check_pages(true);
+	got = map_outcome(sample_bind(s->as, &vma, GFP_KERNEL));
+	tell_call(s, got, vma.size, 0, "bind a buffer, with the check of mapped pages on");
+	tell(s, !sample_bo_is_free(s->other), "free it: not yet, it is mapped");
+	got = unmap_outcome(io_pgtable_safe_unmap(s->as->pgt, vma.iova, vma.size,
+						  IO_PGTABLE_SAFE_NO_FLUSH));
+	tell_call(s, got, vma.size, 0, "unbind with NO_FLUSH");
+	tell(s, !sample_bo_is_free(s->other), "free it: not yet, it is not flushed");
+	err = io_pgtable_safe_flush(s->as->pgt, vma.iova, vma.size);
+	tell(s, !err && sample_bo_is_free(s->other), "flush, and it may be freed");
+	io_pgtable_safe_check_pages(false);
+}
+
 /**
  * story_watch() - Be watched.
  * @s: Story.
@@ -58,5 +79,6 @@ void story_watch(struct story *s)
 	tell_chapter("What the driver does can be watched");
 	err = sample_as_watch(s->gpu, s->as);
 	tell(s, !err, "from here on address space 0 is in debugfs");
+	free_too_early(s);
 	bind_to_be_seen(s);
 }
