@@ -18,9 +18,13 @@ release = $(or $(shell cat $(KDIR)/include/config/kernel.release 2>/dev/null),$(
 moddirs = $(addprefix $(INSTALL_MOD_PATH)/lib/modules/$(release)/,$(or $(INSTALL_MOD_DIR),extra updates))
 depmod = PATH="$$PATH:/usr/sbin:/sbin" depmod $(if $(INSTALL_MOD_PATH),-b "$(INSTALL_MOD_PATH)") $(release)
 
-.PHONY: all modules modules_install install uninstall clean distclean clean-cache help \
+# For drivers: the header, and for each kernel the symbols. DKMS keeps its sources there.
+version := $(shell sed -n 's/^MODULE_VERSION("\(.*\)");/\1/p' io_pgtable_safe.c)
+headers = $(INSTALL_MOD_PATH)/usr/src/io_pgtable_safe-$(version)
+
+.PHONY: all modules modules_install install install-headers uninstall clean distclean clean-cache help \
 	demo check check-arm64 check-tsan drivers-report drivers-convert htmldocs bench bench-plots \
-	mutants coverage soak
+	mutants coverage soak deb patch
 
 all: modules
 
@@ -36,6 +40,11 @@ modules_install:
 install: modules_install
 	$(depmod)
 
+install-headers:
+	@scripts/check-kernel --quiet "$(KDIR)"
+	@[ -e Module.symvers ] || { echo "error: build the module first: make" >&2; exit 1; }
+	@scripts/headers add "$(headers)" $(release) Module.symvers
+
 # Not what dkms has installed: it keeps account of that.
 uninstall:
 	@for dir in $(moddirs); do \
@@ -43,6 +52,7 @@ uninstall:
 			\( -name 'io_pgtable_safe.ko*' -o -name 'io_pgtable_safe_kunit.ko*' -o \
 			-name 'sample_gpu.ko*' \) -print -exec rm -f {} +; \
 	done
+	@scripts/headers remove "$(headers)" $(release)
 	$(depmod)
 
 # What kbuild leaves behind, by name: the headers may be gone by now.
@@ -101,6 +111,12 @@ coverage:
 soak:
 	@scripts/uml soak $(or $(versions),7.3)
 
+deb:
+	@scripts/deb
+
+patch:
+	@scripts/patch $(versions)
+
 help:
 	@echo 'For the running kernel or another:'
 	@echo 'make                  build io_pgtable_safe.ko'
@@ -108,7 +124,9 @@ help:
 	@echo 'make KUNIT=1          ... and the KUnit suites (the kernel needs CONFIG_KUNIT)'
 	@echo 'make install          install what was built, and run depmod'
 	@echo 'make modules_install  the first half of that'
-	@echo 'make uninstall        remove what make install has installed, and run depmod'
+	@echo 'make install-headers  install the header and the symbols for drivers, in'
+	@echo '                      /usr/src/io_pgtable_safe-VERSION'
+	@echo 'make uninstall        remove what these have installed, and run depmod'
 	@echo 'make clean            remove what was built'
 	@echo 'make distclean        ... and what editors, patch and Python leave here'
 	@echo 'Variables: KVER=<release> or KDIR=<kernel build directory>, INSTALL_MOD_PATH,'
@@ -130,12 +148,15 @@ help:
 	@echo 'make coverage         lines and branches of the module that the tests run'
 	@echo 'make soak             random calls on each format, SOAK_OPS=10000000 of them;'
 	@echo '                      SOAK_SEED=1 repeats those of another run'
+	@echo 'make deb              build the Debian package io-pgtable-safe-dkms'
+	@echo 'make patch            write the module as patches for a kernel tree, KERNEL=7.3'
+	@echo '                      or 6.12, to be applied with git am'
 	@echo 'make htmldocs         build Documentation/output/index.html'
 	@echo 'make clean-cache      remove what these keep in ~/.cache/io_pgtable_safe (or'
 	@echo '                      XDG_CACHE_HOME), for all clones of this project: sources,'
 	@echo '                      builds, logs, the results of make bench'
 	@echo 'Variables: KERNELS="6.1 6.12 7.3", one or more of them, else 6.12 (for'
-	@echo 'drivers-report and -convert also 7.3; bench: 7.3, not 6.1; mutants, coverage'
-	@echo 'and soak: 7.3);'
+	@echo 'drivers-report and -convert also 7.3; bench: 7.3, not 6.1; mutants, coverage,'
+	@echo 'soak and patch: 7.3);'
 	@echo 'BENCH_ARGS="only=sg batches=500" and BENCH_BOOTS=1 for bench. Packages that are'
 	@echo 'missing are installed if you are root, else named.'

@@ -119,6 +119,18 @@ static unsigned int table_width(const struct io_pgtable_safe *pgt, enum io_pgtab
 	return fmt == ARM_V7S ? 8 : pgt->granule_shift - 3;
 }
 
+/*
+ * A gather that says invalidations are queued: no format then reports leaves
+ * one by one, see iommu_iotlb_gather_queued().
+ */
+static void set_gather(struct iommu_iotlb_gather *gather)
+{
+	iommu_iotlb_gather_init(gather);
+#ifdef CONFIG_IOMMU_API
+	gather->queued = true;
+#endif
+}
+
 /* What can be mapped where, from the granted configuration */
 static int set_geometry(struct io_pgtable_safe *pgt, enum io_pgtable_fmt fmt)
 {
@@ -147,8 +159,9 @@ static int set_geometry(struct io_pgtable_safe *pgt, enum io_pgtable_fmt fmt)
 	pgt->paddr_last = min_t(u64, GENMASK_ULL(cfg->oas - 1, 0),
 				(phys_addr_t)U64_MAX);
 
-	io_pgtable_safe_gather_init(&pgt->gather);
-	return ledger_init(&pgt->ledger, pgt->granule_shift, table_width(pgt, fmt), cfg->ias);
+	set_gather(&pgt->gather);
+	return ledger_init(&pgt->ledger, pgt->granule_shift, table_width(pgt, fmt), cfg->ias,
+			   fmt == ARM_V7S ? 2 : 0);
 }
 
 static u64 next_id(void)
@@ -257,8 +270,8 @@ static void devm_release(void *pgt)
  * @dev: The device; when its driver is detached, the page table is freed. It
  *	must not be live then.
  * @fmt: As for io_pgtable_safe_alloc().
- * @cfg: Likewise.
- * @cookie: Likewise.
+ * @cfg: As for io_pgtable_safe_alloc().
+ * @cookie: As for io_pgtable_safe_alloc().
  *
  * Context: May sleep.
  * Return: As io_pgtable_safe_alloc(); do not free it.

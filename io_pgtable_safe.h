@@ -180,6 +180,11 @@ struct sg_table;
  * io_pgtable_safe_cut() cuts is invalidated all the same, before anything is mapped
  * in its place: no walker may find a block and then a table where it was.
  *
+ * A format keeps a table in which nothing is left, to be used again. Of the range that
+ * io_pgtable_safe_unmap_present() is called for, mapped or not, it frees all tables that
+ * lie in the range whole. So with %IO_PGTABLE_SAFE_NO_FLUSH all of the range is to be
+ * flushed.
+ *
  * A driver that does not flush makes such tables pile up; io_pgtable_safe_kept()
  * says how many there are. Those that are left are freed with the page table.
  *
@@ -222,9 +227,9 @@ struct sg_table;
  * - io_pgtable_safe_reserve_detach() and io_pgtable_safe_unreserve() give back what
  *   is left.
  *
- * A reservation pays for mapping each byte of its range once. What is unmapped does
- * not come back to it: a driver that maps a range, unmaps it and maps it again
- * under the same reservation may find it empty. So may one that makes two such maps
+ * A reservation pays for mapping each byte of its range once. Tables do not come back
+ * to it: a driver that unmaps something for which it has paid may find it empty later,
+ * there and elsewhere in its range. So may one that makes two such maps
  * at the same time: if both need the same table, each may take one, and the one that
  * comes second goes back to where it was allocated. So may one that tries again
  * after a map that failed in the middle (-EIO and the like; a map that is refused has
@@ -314,7 +319,7 @@ struct io_pgtable_safe_unmap_result {
  * @size: Its size in bytes.
  * @paddr: Physical address that @iova translates to; 0 where the function that
  *	filled this in does not say it gives one.
- * @leaf: Size in bytes of the leaf (page or block) at @iova, or 0 likewise.
+ * @leaf: Size in bytes of the leaf (page or block) at @iova, or 0 where @paddr is.
  */
 struct io_pgtable_safe_span {
 	u64 iova;

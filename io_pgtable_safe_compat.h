@@ -88,16 +88,4 @@ static inline int io_pgtable_safe_walk(struct io_pgtable_ops *ops, u64 iova, voi
 }
 #endif
 
-/*
- * A gather that says invalidations are queued: no format then reports leaves
- * one by one, see iommu_iotlb_gather_queued().
- */
-static inline void io_pgtable_safe_gather_init(struct iommu_iotlb_gather *gather)
-{
-	iommu_iotlb_gather_init(gather);
-#ifdef CONFIG_IOMMU_API
-	gather->queued = true;
-#endif
-}
-
 #endif /* _IO_PGTABLE_SAFE_COMPAT_H */

@@ -218,54 +218,51 @@ def by_variant(rows):
 
 
 def spread(row):
-    """The median, and how far quartiles lie apart."""
-    ratio = row["ratio"]
-    return f"{ratio['median']:.2f} ({ratio['p25']:.2f}-{ratio['p75']:.2f})"
-
-
-def boots_apart(row):
-    boots = row["ratio"]["boots"]
-    return f"{min(boots):.2f}-{max(boots):.2f}" if len(boots) > 1 else ""
+    """The median, and how far the medians of boots lie apart, or the quartiles of one."""
+    ratio, boots = row["ratio"], row["ratio"]["boots"]
+    low, high = (min(boots), max(boots)) if len(boots) > 1 else (ratio["p25"], ratio["p75"])
+    return f"{ratio['median']:.2f} ({low:.2f}-{high:.2f})"
 
 
 def print_cases(result):
-    print(f"{'':34}{'ns, median':^16}{'times the first: median (quartiles), medians of boots':^58}")
-    print(f"{'':34}{'map':>8}{'unmap':>8}{'map':>19}{'':>10}{'unmap':>19}")
+    what = "medians of boots" if result["boots"] > 1 else "quartiles"
+    print(f"{'':24}{'ns, median':^16}{f'times the first: median ({what})':>40}")
+    print(f"{'':24}{'map':>8}{'unmap':>8}{'map':>20}{'unmap':>20}")
     previous = None
     for case, variant, m, u in by_variant(result["cases"]):
         if case != previous:
             print(case)
         previous = case
-        print(f"    {variant:30}{m['ns']['median']:8.0f}{u['ns']['median']:8.0f}"
-              f" {spread(m):>18} {boots_apart(m):>10} {spread(u):>18} {boots_apart(u):>10}")
+        print(f"    {variant:20}{m['ns']['median']:8.0f}{u['ns']['median']:8.0f}"
+              f"{spread(m):>20}{spread(u):>20}")
 
 
 def print_memory(result):
     for m in result["memory"]:
-        print(f"\nmemory, {m['memory']}: page table {m['table_kib']:.0f} KiB, ledger "
-              f"{m['ledger_kib']:.0f} KiB, {m['percent']:.2f} %; "
+        print(f"\nmemory, {m['memory']}: page table {m['table_kib']:.0f} KiB,\n"
+              f"    ledger {m['ledger_kib']:.0f} KiB, {m['percent']:.2f} %; "
               f"after unmapping all {m['emptied_kib']:.0f} KiB")
 
 
 def print_instructions(result):
     print(f"\nInstructions, Linux {result['icount_kernel']}; "
           f"lock and unlock: {result['lock_insns']}")
-    print(f"{'':40}{'map':>8}{'unmap':>8}{'both':>8}  as a multiple of the first")
+    print(f"{'':24}{'map':>12}{'unmap':>12}{'both':>12}{'times the first':>20}")
     rows, previous = result["instructions"], None
     for case, variant, m, u in by_variant(rows):
         if case != previous:
             first = m["insns"], u["insns"]
             print(case)
         previous = case
-        print(f"    {variant:36}{m['insns']:8}{u['insns']:8}"
-              f"{find(rows, case, variant, 'both')['insns']:8}"
-              f"{m['insns'] / first[0]:8.2f}{u['insns'] / first[1]:8.2f}")
+        print(f"    {variant:20}{m['insns']:12}{u['insns']:12}"
+              f"{find(rows, case, variant, 'both')['insns']:12}"
+              f"{m['insns'] / first[0]:10.2f}{u['insns'] / first[1]:10.2f}")
 
 
 def print_targets(result):
-    print(f"\n{'targets':48}{'':9}{'at most':>9}{'is':>9}")
+    print(f"\n{'targets':44}{'':9}{'at most':>9}{'is':>9}")
     for t in result["targets"]:
-        print(f"{t['case']:48}{t['op']:9}{t['target']:9.2f}{t['measured']:9.2f}"
+        print(f"{t['case']:44}{t['op']:9}{t['target']:9.2f}{t['measured']:9.2f}"
               f"  {'met' if t['met'] else 'missed'}")
     met = sum(t["met"] for t in result["targets"])
     print(f"{met} of {len(result['targets'])} targets met")
@@ -283,9 +280,9 @@ def table(args):
     with open(args.out, encoding="utf-8") as f:
         result = json.load(f)
     if result["cases"]:
-        print(f"{result['host']}, Linux {result['kernel']} in User Mode Linux, "
-              f"CPUs: {result['cpus']}, boots: {result['boots']}, {result['date']}; "
-              f"{least_of(result)}\n")
+        print(f"{result['host']}, {result['date']}\n"
+              f"Linux {result['kernel']} in User Mode Linux, "
+              f"CPUs: {result['cpus']}, boots: {result['boots']}\n{least_of(result)}\n")
         print_cases(result)
         print_memory(result)
     if result["instructions"]:

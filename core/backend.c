@@ -6,6 +6,9 @@
 /* Pages of one size mapped at once: the formats count in int, see io-pgtable-arm.c */
 #define MAX_RUN			16384
 
+/* Pages of one size mapped or unmapped at once with a lock held */
+#define MAX_HELD		512
+
 /* The backend can no longer be trusted with anything but being freed */
 static void set_broken(struct io_pgtable_safe *pgt)
 {
@@ -14,10 +17,23 @@ static void set_broken(struct io_pgtable_safe *pgt)
 			    "io-pgtable broke its contract, page table disabled\n");
 }
 
+/*
+ * May the backend be called once, for all of these pages, with a lock held? What is
+ * watched is told without.
+ */
+static __always_inline bool may_hold(const struct io_pgtable_safe *pgt, u64 size,
+				     unsigned int shift)
+{
+	return !watching() && pgt->may_hold && size >> shift <= MAX_HELD && (size_t)size == size;
+}
+
 /* The backend says something else than that it has mapped all that it was asked to */
 static noinline struct io_pgtable_safe_map_result
-judge_map(struct io_pgtable_safe *pgt, size_t mapped, size_t asked, size_t pgsize, int err)
+judge_map(struct io_pgtable_safe *pgt, size_t mapped, size_t asked, unsigned int shift,
+	  int err)
 {
+	size_t pgsize = BIT(shift);
+
 	if (mapped > asked || (mapped & (pgsize - 1))) {
 		set_broken(pgt);
 		return map_result(min(mapped, asked) & ~(pgsize - 1), -EIO);
@@ -41,7 +57,7 @@ backend_map_once(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, size_
 			     &mapped);
 	if (likely(!err && mapped == size))
 		return map_result(size, 0);
-	return judge_map(pgt, mapped, size, BIT(shift), err);
+	return judge_map(pgt, mapped, size, shift, err);
 }
 
 static noinline __cold struct io_pgtable_safe_map_result
@@ -70,12 +86,6 @@ static __always_inline unsigned int largest_shift(const struct io_pgtable_safe *
 	unsigned int n = min_t(unsigned int, fls64(size) - 1, BITS_PER_LONG - 1);
 
 	return __fls((pgt->pgsizes & (~0UL >> (BITS_PER_LONG - 1 - n))) | pgt->granule);
-}
-
-/* Are pages of this size all that it takes, and their number of bytes a size_t? */
-static __always_inline bool all_one_size(u64 addr, u64 size, unsigned int shift)
-{
-	return !((addr | size) & (BIT_ULL(shift) - 1)) && (size_t)size == size;
 }
 
 /*

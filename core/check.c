@@ -44,27 +44,20 @@ static __always_inline int check_pgsize(const struct io_pgtable_safe *pgt,
 	return pgcount > U64_MAX >> __ffs(pgsize) ? -EOVERFLOW : 0;
 }
 
-/* iommu_map() refuses most of these, too */
-#define BAD_GFP		(__GFP_COMP | GFP_ZONEMASK)
-
-static __always_inline int check_gfp(gfp_t gfp)
-{
-	return gfp & BAD_GFP ? -EINVAL : 0;
-}
-
 /*
  * At stage 1, ARM's formats have no encoding for write-only and give both, see
  * arm_lpae_prot_to_pte().
  */
-static __always_inline int check_prot(const struct io_pgtable_safe *pgt, int prot, gfp_t gfp)
+static __always_inline int check_prot(const struct io_pgtable_safe *pgt, int prot)
 {
 	/* The sign bit is no flag */
 	if ((prot & (INT_MIN | IOMMU_READ | IOMMU_WRITE)) <= 0)
 		return -EINVAL;
-	if (!(prot & IOMMU_READ) && pgt->write_implies_read)
-		return -EINVAL;
-	return check_gfp(gfp);
+	return !(prot & IOMMU_READ) && pgt->write_implies_read ? -EINVAL : 0;
 }
+
+/* iommu_map() refuses most of these, too */
+#define BAD_GFP		(__GFP_COMP | GFP_ZONEMASK)
 
 /* No sane caller asks not to retry and to retry: the rest of it must be right */
 static __always_inline bool is_reserved(gfp_t gfp)
@@ -72,21 +65,27 @@ static __always_inline bool is_reserved(gfp_t gfp)
 	return (gfp & IO_PGTABLE_SAFE_RESERVED) == IO_PGTABLE_SAFE_RESERVED;
 }
 
-/* Is this in the range that is reserved for? */
-static noinline int check_reserved(const struct io_pgtable_safe *pgt, u64 iova,
-				   u64 size, gfp_t gfp)
+/* For a map of this range, which must lie in the one that is reserved for */
+static noinline int check_rare_gfp(const struct io_pgtable_safe *pgt, u64 iova, u64 size,
+				   gfp_t gfp)
 {
 	const struct io_pgtable_safe_reserve *r = READ_ONCE(pgt->reserve);
 
+	if (gfp & BAD_GFP)
+		return -EINVAL;
+	if (!is_reserved(gfp))
+		return 0;
 	if (gfp != IO_PGTABLE_SAFE_RESERVED || !r)
 		return -EINVAL;
 	return iova < r->first || iova + size - 1 > r->last ? -ERANGE : 0;
 }
 
-static __always_inline int check_reserve(const struct io_pgtable_safe *pgt, u64 iova,
-					 u64 size, gfp_t gfp)
+static __always_inline int check_gfp(const struct io_pgtable_safe *pgt, u64 iova, u64 size,
+				     gfp_t gfp)
 {
-	return is_reserved(gfp) ? check_reserved(pgt, iova, size, gfp) : 0;
+	if (likely(!(gfp & (BAD_GFP | IO_PGTABLE_SAFE_RESERVED))))
+		return 0;
+	return check_rare_gfp(pgt, iova, size, gfp);
 }
 
 static __always_inline int check_flags(u32 flags)
@@ -101,7 +100,7 @@ static __always_inline int check_map(const struct io_pgtable_safe *pgt, u64 iova
 	if (gfpflags_allow_blocking(gfp))
 		might_alloc(gfp);
 	return check_table(pgt) ?: check_iova(pgt, iova, size, align) ?:
-	       check_prot(pgt, prot, gfp) ?: check_reserve(pgt, iova, size, gfp);
+	       check_prot(pgt, prot) ?: check_gfp(pgt, iova, size, gfp);
 }
 
 static __always_inline int check_map_pages(const struct io_pgtable_safe *pgt, u64 iova,

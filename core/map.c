@@ -15,13 +15,10 @@
  * 5. Settle: what is mapped, and what is not, and give up the claim.
  *
  * A range that lies in one node of the ledger is tried first with the node's lock held
- * instead of a claim (map_held()): nobody sees that it is under way, and nothing is
+ * instead of a claim (map_one_size()): nobody sees that it is under way, and nothing is
  * left to do then. Under the lock the backend may not sleep, and if it did not do all
  * of it, the lock becomes a claim, and it goes on with step 3 or 4.
  */
-
-/* Pages of one size mapped or unmapped with a lock held */
-#define MAX_HELD		512
 
 /**
  * struct map_op - A map call under way.
@@ -139,7 +136,7 @@ static struct io_pgtable_safe_map_result end_map(struct map_op *op, u64 mapped, 
 
 	if (op->keeps)
 		end_tables(op->pgt, &op->tables);
-	settle(op->pgt, op->first, undone, LEDGER_FREED);
+	settle(op->pgt, op->first, undone, LEDGER_UNMAPPED);
 	settle(op->pgt, op->first + undone, mapped - undone, LEDGER_MAPPED);
 	settle(op->pgt, op->first + mapped, op->size - mapped, LEDGER_FREED);
 	return map_result(mapped - undone, err);
@@ -185,32 +182,6 @@ static __always_inline gfp_t held_gfp(gfp_t gfp)
 	return (gfp & ~(__GFP_DIRECT_RECLAIM | __GFP_NOFAIL)) | __GFP_NOWARN;
 }
 
-/* With the lock of the only node it takes. False if it takes more than that */
-static __always_inline bool map_held(struct map_op *op, phys_addr_t paddr, unsigned int shift,
-				     enum rest rest, struct io_pgtable_safe_map_result *res)
-{
-	struct io_pgtable_safe *pgt = op->pgt;
-	u64 first = to_offset(pgt, op->first);
-	struct ledger_piece piece __uninitialized;
-
-	/* What is watched is told without the lock */
-	if (watching() || !pgt->may_hold || op->size >> shift > MAX_HELD ||
-	    (size_t)op->size != op->size ||
-	    !ledger_hold_free(&pgt->ledger, first, first + op->size - 1, shift, op->gfp, &piece))
-		return false;
-	*res = backend_map_once(pgt, op->first, paddr, op->size, shift, op->prot,
-				held_gfp(op->gfp));
-	if (likely(!res->err && res->mapped == op->size)) {
-		ledger_release_map(&pgt->ledger, &piece, shift, false);
-		return true;
-	}
-	ledger_release_map(&pgt->ledger, &piece, shift, true);
-	if (res->err == -ENOMEM && gfpflags_allow_blocking(op->gfp))
-		res->err = 0;
-	*res = map_claimed(op, paddr, res->mapped, res->err, shift, rest);
-	return true;
-}
-
 static noinline struct io_pgtable_safe_map_result
 map_long(struct map_op *op, phys_addr_t paddr, unsigned int shift, enum rest rest)
 {
@@ -221,28 +192,47 @@ map_long(struct map_op *op, phys_addr_t paddr, unsigned int shift, enum rest res
 	return map_claimed(op, paddr, 0, 0, shift, rest);
 }
 
+/*
+ * With the lock of the only node that it takes, if it takes no more than that. What an
+ * operation has to know is put together where it is needed: not here, most of the time.
+ */
 static __always_inline struct io_pgtable_safe_map_result
-map_one_size(struct map_op *op, phys_addr_t paddr, unsigned int shift, enum rest rest)
+map_one_size(struct io_pgtable_safe *pgt, u64 iova, u64 size, phys_addr_t paddr,
+	     unsigned int shift, int prot, gfp_t gfp, enum rest rest)
 {
 	struct io_pgtable_safe_map_result res;
+	struct ledger_piece piece __uninitialized;
+	struct map_op op __uninitialized;
+	u64 first = to_offset(pgt, iova);
 
-	if (likely(map_held(op, paddr, shift, rest, &res)))
+	if (unlikely(!may_hold(pgt, size, shift) ||
+		     !ledger_hold(&pgt->ledger, first, first + size - 1, shift, LEDGER_MAP, gfp,
+				  &piece))) {
+		init_map(&op, pgt, iova, size, prot, gfp);
+		return map_long(&op, paddr, shift, rest);
+	}
+	res = backend_map_once(pgt, iova, paddr, size, shift, prot, held_gfp(gfp));
+	if (likely(!res.err && res.mapped == size)) {
+		ledger_release_map(&piece, false);
 		return res;
-	return map_long(op, paddr, shift, rest);
+	}
+	ledger_release_map(&piece, true);
+	if (res.err == -ENOMEM && gfpflags_allow_blocking(gfp))
+		res.err = 0;
+	init_map(&op, pgt, iova, size, prot, gfp);
+	return map_claimed(&op, paddr, res.mapped, res.err, shift, rest);
 }
 
 static __always_inline struct io_pgtable_safe_map_result
 map_pages_unwatched(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, size_t pgsize,
 		    size_t pgcount, int prot, gfp_t gfp, enum rest rest)
 {
-	struct map_op op __uninitialized;
-	int err;
+	int err = check_map_pages(pgt, iova, paddr, pgsize, pgcount, prot, gfp);
 
-	err = check_map_pages(pgt, iova, paddr, pgsize, pgcount, prot, gfp);
 	if (unlikely(err))
 		return map_result(0, err);
-	init_map(&op, pgt, iova, (u64)pgsize * pgcount, prot, gfp);
-	return map_one_size(&op, paddr, __ffs(pgsize), rest);
+	return map_one_size(pgt, iova, (u64)pgsize * pgcount, paddr, __ffs(pgsize), prot, gfp,
+			    rest);
 }
 
 static noinline __cold struct io_pgtable_safe_map_result
@@ -306,7 +296,7 @@ EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_try_map_pages, IO_PGTABLE_SAFE_NS);
  * @pgsize: Page size in bytes: exactly one of the granted ones.
  * @pgcount: Number of pages.
  * @prot: As for io_pgtable_safe_try_map_pages().
- * @gfp: Likewise.
+ * @gfp: As for io_pgtable_safe_try_map_pages().
  *
  * Partial success (mapped < @pgsize * @pgcount without an error) is reported:
  * the caller calls again with the remainder. On an error, what the call had
@@ -341,9 +331,9 @@ map_range(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, u64 size, in
 	if (unlikely(err))
 		return map_result(0, err);
 	shift = best_shift(pgt, iova, paddr, size, &count);
-	init_map(&op, pgt, iova, size, prot, gfp);
 	if (likely(count << shift == size))
-		return map_one_size(&op, paddr, shift, REST_MAP);
+		return map_one_size(pgt, iova, size, paddr, shift, prot, gfp, REST_MAP);
+	init_map(&op, pgt, iova, size, prot, gfp);
 	return map_long(&op, paddr, shift, REST_MAP);
 }
 
@@ -364,7 +354,7 @@ map_range_watched(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, u64 
  * @paddr: What to map; physically contiguous, aligned to the granule.
  * @size: In bytes; a multiple of the granule.
  * @prot: As for io_pgtable_safe_try_map_pages().
- * @gfp: Likewise.
+ * @gfp: As for io_pgtable_safe_try_map_pages().
  *
  * Uses the largest page sizes that the alignment of @iova and @paddr allows and
  * retries partial success.

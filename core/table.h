@@ -91,9 +91,9 @@ struct io_pgtable_safe {
  * @source: Where the tables come from. With it the page table need not exist any
  *	more when they are given back.
  * @tables: Tables, by &table_page.next.
- * @nodes: What the ledger may need.
+ * @ledger: What the ledger may need.
  *
- * While it is attached, the locks of their users protect @pgt, @tables and @nodes.
+ * While it is attached, the locks of their users protect @pgt, @tables and @ledger.
  */
 struct io_pgtable_safe_reserve {
 	struct io_pgtable_safe *pgt;
@@ -102,7 +102,7 @@ struct io_pgtable_safe_reserve {
 	u64 last;
 	struct table_source source;
 	struct table_page *tables;
-	struct ledger_spares nodes;
+	struct ledger_spares ledger;
 };
 
 static inline struct io_pgtable_safe_map_result map_result(u64 mapped, int err)

@@ -423,6 +423,9 @@ static bool table_pages_covered(struct table_page *batch, u64 first, u64 last)
 	bool covered = true;
 
 	for (p = batch; p; p = p->next) {
+		/* Not to be split: the other part would have to be flushed again */
+		if (p->flushed)
+			continue;
 		if (first <= p->first && last >= p->last)
 			p->flushed = true;
 		else if (first <= p->first && last >= p->first)

@@ -29,52 +29,54 @@ unmap_claimed(struct io_pgtable_safe *pgt, u64 iova, u64 size, u64 done,
 	return unmap_result(unmapped, unmapped == size ? check_table(pgt) : -EIO);
 }
 
-/*
- * With the lock of the only node it takes. False if it takes more than that: a callback
- * of the driver, or a table that is freed.
- */
-static __always_inline bool unmap_held(struct io_pgtable_safe *pgt, u64 iova, u64 size,
-				       u32 flags, struct io_pgtable_safe_unmap_result *res)
+/* It has become a claim: the backend has not unmapped all of it at once */
+static noinline struct io_pgtable_safe_unmap_result
+unmap_rest(struct io_pgtable_safe *pgt, u64 iova, u64 size, size_t n, unsigned int shift,
+	   u32 flags)
 {
-	unsigned int shift = largest_shift(pgt, size);
-	u64 first = to_offset(pgt, iova), done = 0;
-	struct ledger_piece piece __uninitialized;
-	struct ledger_claimed claimed = {};
-	size_t n;
+	struct ledger_claimed claimed = { .granule = pgt->granule_shift };
+	u64 done = 0;
 
-	if (watching() || !pgt->may_hold || (pgt->tlb && !flags) || size >> shift > MAX_HELD ||
-	    !all_one_size(iova, size, shift) ||
-	    !ledger_hold_leaves(&pgt->ledger, first, first + size - 1, &piece))
-		return false;
-	expect_flush(pgt, flags);
-	n = backend_unmap_once(pgt, iova, size, shift);
-	if (likely(n == size)) {
-		ledger_release_unmap(&piece, false);
-		*res = unmap_result(size, 0);
-		return true;
-	}
-	claimed.granule = pgt->granule_shift;
-	ledger_release_unmap(&piece, true);
 	judge_unmap(pgt, n, size, shift, &done);
-	*res = unmap_claimed(pgt, iova, size, done, &claimed, flags);
-	return true;
+	return unmap_claimed(pgt, iova, size, done, &claimed, flags);
 }
 
-static __always_inline struct io_pgtable_safe_unmap_result
-unmap_range(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
+static noinline struct io_pgtable_safe_unmap_result
+unmap_long(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
 {
-	struct io_pgtable_safe_unmap_result res;
+	u64 first = to_offset(pgt, iova);
 	struct ledger_claimed claimed;
-	u64 first;
 	int err;
 
-	if (likely(unmap_held(pgt, iova, size, flags, &res)))
-		return res;
-	first = to_offset(pgt, iova);
 	err = ledger_claim(&pgt->ledger, first, first + size - 1, LEDGER_UNMAP, 0, &claimed);
 	if (err)
 		return unmap_result(0, err);
 	return unmap_claimed(pgt, iova, size, 0, &claimed, flags);
+}
+
+/*
+ * With the lock of the only node that it takes, if it takes no more than that: a callback
+ * of the driver, or a table that is freed.
+ */
+static __always_inline struct io_pgtable_safe_unmap_result
+unmap_range(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
+{
+	unsigned int shift = largest_shift(pgt, size);
+	struct ledger_piece piece __uninitialized;
+	u64 first = to_offset(pgt, iova);
+	size_t n;
+
+	if (unlikely((pgt->tlb && !flags) || !may_hold(pgt, size, shift) ||
+		     ((iova | size) & (BIT_ULL(shift) - 1)) ||
+		     !ledger_hold(&pgt->ledger, first, first + size - 1, shift, LEDGER_UNMAP, 0,
+				  &piece)))
+		return unmap_long(pgt, iova, size, flags);
+	expect_flush(pgt, flags);
+	n = backend_unmap_once(pgt, iova, size, shift);
+	ledger_release_unmap(&piece, unlikely(n != size));
+	if (likely(n == size))
+		return unmap_result(size, 0);
+	return unmap_rest(pgt, iova, size, n, shift, flags);
 }
 
 static __always_inline struct io_pgtable_safe_unmap_result
@@ -92,8 +94,9 @@ static noinline __cold struct io_pgtable_safe_unmap_result
 unmap_pages_watched(struct io_pgtable_safe *pgt, u64 iova, size_t pgsize, size_t pgcount,
 		    u32 flags)
 {
-	struct io_pgtable_safe_unmap_result res = unmap_pages(pgt, iova, pgsize, pgcount, flags);
+	struct io_pgtable_safe_unmap_result res;
 
+	res = unmap_pages(pgt, iova, pgsize, pgcount, flags);
 	watch_unmap(pgt, WATCH_UNMAP, iova, (u64)pgsize * pgcount, flags, res);
 	return res;
 }
@@ -169,47 +172,67 @@ io_pgtable_safe_unmap(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_unmap, IO_PGTABLE_SAFE_NS);
 
-/* Everything in a claimed range. *end is where it stopped */
-static u64 unmap_extents(struct io_pgtable_safe *pgt, u64 first, u64 last,
-			 u64 *begin, u64 *end)
+/* Bytes from *first to *last have to be invalidated, and these too */
+static void widen(u64 *first, u64 *last, u64 off, u64 size)
 {
-	u64 pos = first, a, b, n, unmapped = 0;
+	if (!size)
+		return;
+	*first = min(*first, off);
+	*last = max(*last, off + size - 1);
+}
 
-	while (ledger_next_extent(&pgt->ledger, pos, last, true, &a, &b)) {
+/* All leaves of a closed range. They are free at once: nobody can have them before */
+static u64 unmap_leaves(struct io_pgtable_safe *pgt, const struct ledger_closed *range,
+			u64 *first, u64 *last)
+{
+	u64 pos = range->first, a, b, n, unmapped = 0;
+
+	while (ledger_next_extent(&pgt->ledger, pos, range->last, true, &a, &b)) {
 		n = backend_unmap(pgt, a + pgt->iova_first, b - a + 1, 0);
-		if (!unmapped)
-			*begin = a;
+		settle(pgt, a + pgt->iova_first, n, LEDGER_UNMAPPED);
+		widen(first, last, a, n);
 		unmapped += n;
-		*end = a + n;
-		if (n != b - a + 1 || b == last)
+		if (n != b - a + 1)
+			ledger_settle(&pgt->ledger, range->first, range->last, LEDGER_MAPPED);
+		if (n != b - a + 1 || b == range->last)
 			break;
 		pos = b + 1;
 	}
 	return unmapped;
 }
 
-/* Each on its own: what is between them has tables that are not freed */
-static void settle_extents(struct io_pgtable_safe *pgt, u64 first, u64 last, u64 unmapped)
+/*
+ * Tables in which nothing is left. To unmap all that a table describes frees it, as a
+ * format does itself before it maps a block in its place. One that a format has freed
+ * before is no fault: there is nothing to unmap.
+ */
+static void unmap_tables(struct io_pgtable_safe *pgt, const struct ledger_closed *range,
+			 u64 *first, u64 *last)
 {
-	u64 pos = first, a, b, n;
+	u64 pos = range->first, n, done;
+	unsigned int shift;
 
-	while (ledger_next_extent(&pgt->ledger, pos, last, true, &a, &b)) {
-		n = min(unmapped, b - a + 1);
-		unmapped -= n;
-		settle(pgt, pgt->iova_first + a, n, LEDGER_UNMAPPED);
-		settle(pgt, pgt->iova_first + a + n, b - a + 1 - n, LEDGER_MAPPED);
-		if (b == last)
+	while (!check_table(pgt) &&
+	       ledger_claim_table(&pgt->ledger, &pos, range, pgt->pgsizes, &shift)) {
+		done = 0;
+		n = backend_unmap_once(pgt, pos + pgt->iova_first, BIT(shift), shift);
+		if (n)
+			judge_unmap(pgt, n, BIT(shift), shift, &done);
+		widen(first, last, pos, done);
+		settle(pgt, pos + pgt->iova_first, BIT_ULL(shift),
+		       done ? LEDGER_UNMAPPED : LEDGER_FREED);
+		if (range->last - pos < BIT_ULL(shift))
 			break;
-		pos = b + 1;
+		pos += BIT_ULL(shift);
 	}
 }
 
 static struct io_pgtable_safe_unmap_result
 unmap_present(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
 {
-	u64 begin = to_offset(pgt, iova), end = begin, unmapped;
+	u64 last = to_offset(pgt, iova), first = last + size - 1, unmapped;
 	bool flush = !(flags & IO_PGTABLE_SAFE_NO_FLUSH), keeps;
-	struct ledger_closed range = { .first = begin, .last = begin + size - 1 };
+	struct ledger_closed range = { .first = last, .last = first };
 	struct ledger_claimed claimed;
 	struct table_op tables;
 	int err;
@@ -226,10 +249,12 @@ unmap_present(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
 
 	expect_flush(pgt, flags);
 	keeps = begin_tables(pgt, &tables, false);
-	unmapped = unmap_extents(pgt, range.first, range.last, &begin, &end);
-	end_unmap(pgt, keeps ? &tables : NULL, begin + pgt->iova_first, end - begin,
-		  pgt->granule, flush);
-	settle_extents(pgt, range.first, range.last, unmapped);
+	unmapped = unmap_leaves(pgt, &range, &first, &last);
+	/* Other ops than those of the kernel are not asked to unmap what is not mapped */
+	if (pgt->may_hold)
+		unmap_tables(pgt, &range, &first, &last);
+	end_unmap(pgt, keeps ? &tables : NULL, first + pgt->iova_first,
+		  first < last ? last - first + 1 : 0, pgt->granule, flush);
 	ledger_open(&pgt->ledger, &range);
 	return unmap_result(unmapped, check_table(pgt));
 }
@@ -251,7 +276,8 @@ unmap_present_watched(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags
  * @flags: 0 or %IO_PGTABLE_SAFE_NO_FLUSH.
  *
  * As io_pgtable_safe_unmap(), but holes are allowed, and so is an empty range:
- * for heap objects that are mapped on demand, and for teardown.
+ * for heap objects that are mapped on demand, and for teardown. Also frees tables
+ * that earlier unmaps have left empty, see "Invalidation".
  *
  * Context: Process context, atomic sections included, as far as the driver's flush
  * callbacks allow.
@@ -281,7 +307,8 @@ static int flush_range(struct io_pgtable_safe *pgt, u64 iova, u64 size)
 	return check_table(pgt);
 }
 
-static noinline __cold int flush_range_watched(struct io_pgtable_safe *pgt, u64 iova, u64 size)
+static noinline __cold int flush_range_watched(struct io_pgtable_safe *pgt, u64 iova,
+					       u64 size)
 {
 	int err = flush_range(pgt, iova, size);
 

@@ -334,6 +334,9 @@ static void random_reserve(struct dice *d, struct spec_call *call)
 		if (!one_in(d, 20))
 			call->size = d->pages[0] + (random_u64(d) & (8 * span - d->pages[0]));
 		call->size = min(call->size, c->mine_last - call->iova + 1);
+		/* Not most of the memory: that takes its time. What is more is refused at once */
+		if (call->size <= c->spec.ram / 8 * d->pages[0])
+			call->size = min(call->size, 64 * span);
 	} else if (one_in(d, 3)) {
 		client_unreserve(c);
 	} else if (c->spec.attached && one_in(d, 2)) {

@@ -10,6 +10,7 @@
 #include <linux/sched.h>
 
 #include "helpers.h"
+#include "io_pgtable_safe_compat.h"
 #include "mock_format.h"
 
 #ifndef KUNIT_CASE_SLOW
@@ -263,6 +264,22 @@ static void a_table_goes_whatever_the_order_of_its_flushes(struct kunit *test)
 	flush_in_every_order(test, SZ_2M / PARTS);
 }
 
+/* While the first table waits for the second one, its middle is flushed once more */
+static void a_table_that_was_flushed_need_not_be_again(struct kunit *test)
+{
+	struct io_pgtable_safe *pgt;
+
+	open_format(test, PGT_LPAE_4K);
+	pgt = pgt_fixture(test)->pgt;
+	do_map(test, SZ_1G, PAGE, 2 * SZ_2M);
+	check_unmap_result(test, io_pgtable_safe_unmap(pgt, SZ_1G, 2 * SZ_2M,
+						       IO_PGTABLE_SAFE_NO_FLUSH), 2 * SZ_2M, 0);
+	KUNIT_EXPECT_EQ(test, io_pgtable_safe_flush(pgt, SZ_1G, SZ_2M), 0);
+	KUNIT_EXPECT_EQ(test, io_pgtable_safe_flush(pgt, SZ_1G + PAGE, PAGE), 0);
+	KUNIT_EXPECT_EQ(test, io_pgtable_safe_flush(pgt, SZ_1G + SZ_2M, SZ_2M), 0);
+	KUNIT_EXPECT_EQ(test, kept(test), 0ULL);
+}
+
 /* --- tables in which nothing is left --------------------------------------- */
 
 #define PLACES 64
@@ -326,6 +343,113 @@ static void unmap_present_gives_empty_tables_back(struct kunit *test)
 	skip_known_fault(test, "F6");
 	before = open_and_visit_places(test);
 	do_unmap_present(test, SZ_1G, SZ_1G, 0);
+	KUNIT_EXPECT_LE(test, pages(test), before + 2 * PAGE);
+}
+
+PGT_BLOCK_FORMATS_PARAM();
+
+/* A page that comes and goes in each format, and what it leaves: whoever frees it flushes */
+static void empty_table_goes_once_when_all_of_it_is_unmapped(struct kunit *test)
+{
+	u64 granule = pgt_fixture(test)->granule;
+	atomic_t *flushes = &pgt_fixture(test)->flushes;
+
+	do_map(test, at(test, granule), 0, granule);
+	do_unmap(test, at(test, granule), granule);
+	pgt_forget_flushes(test);
+	do_unmap_present(test, at(test, 0), granule * 4, 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(flushes), 0);
+	do_unmap_present(test, at(test, 0), SZ_1G, 0);
+	KUNIT_EXPECT_GT(test, atomic_read(flushes), 0);
+	pgt_forget_flushes(test);
+	do_unmap_present(test, at(test, 0), SZ_1G, 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(flushes), 0);
+	do_map(test, at(test, granule), 0, granule);
+	do_unmap_present(test, at(test, 0), SZ_1G, granule);
+}
+
+/* Blocks and pages remain on both sides */
+static void only_tables_in_the_range_go(struct kunit *test)
+{
+	long before = open_and_visit_places(test), empty = pages(test) - before;
+
+	do_map(test, SZ_1G + 4 * SZ_2M, 0, PAGE);
+	do_map(test, SZ_1G + 5 * SZ_2M, 0, SZ_2M);
+	do_map(test, SZ_1G + 8 * SZ_2M, 0, PAGE);
+	do_unmap_present(test, SZ_1G + 5 * SZ_2M - PAGE, 3 * SZ_2M + PAGE, SZ_2M);
+	/* The one that the block had replaced, and two more */
+	KUNIT_EXPECT_EQ(test, pages(test) - before, empty - 3 * PAGE);
+	check_leaf(test, SZ_1G + 4 * SZ_2M, PAGE);
+	check_leaf(test, SZ_1G + 8 * SZ_2M, PAGE);
+	do_unmap_present(test, SZ_1G, SZ_1G, 2 * PAGE);
+	KUNIT_EXPECT_LE(test, pages(test), before + 2 * PAGE);
+}
+
+/* The format is never asked for one: it would complain */
+static void table_that_a_failed_map_did_not_get_is_not_unmapped(struct kunit *test)
+{
+	struct io_pgtable_safe *pgt;
+	unsigned int n;
+
+	open_format(test, PGT_LPAE_4K);
+	if (!pgt_counts_pages(test))
+		kunit_skip(test, "page-table pages come from the kernel");
+	pgt = pgt_fixture(test)->pgt;
+	for (n = 1; n <= 3; n++) {
+		atomic_set(&pgt_fixture(test)->fail_page, n);
+		check_map_result(test, io_pgtable_safe_map(pgt, n * BIT_ULL(40), 0, PAGE,
+							   PGT_PROT, GFP_NOWAIT), 0, -ENOMEM);
+		do_unmap_present(test, n * BIT_ULL(40), BIT_ULL(40), 0);
+	}
+}
+
+/* To undo a map is to unmap: all of a table at once, and then it is gone */
+static void table_that_a_failed_map_freed_is_not_unmapped(struct kunit *test)
+{
+	struct pgt_test *fix = pgt_fixture(test);
+
+	open_format(test, PGT_LPAE_4K);
+	if (!pgt_counts_pages(test))
+		kunit_skip(test, "page-table pages come from the kernel");
+	do_map(test, SZ_1G, 0, PAGE);
+	do_unmap(test, SZ_1G, PAGE);
+	/* The address keeps the blocks away; the first table is there already */
+	atomic_set(&fix->fail_page, 1);
+	check_map_result(test, io_pgtable_safe_map(fix->pgt, SZ_1G, PAGE, 2 * SZ_2M, PGT_PROT,
+						   GFP_NOWAIT), 0, -ENOMEM);
+	do_unmap_present(test, SZ_1G, SZ_1G, 0);
+}
+
+/* As a format may that frees tables when they become empty */
+static void table_that_has_gone_by_itself_is_no_fault(struct kunit *test)
+{
+	struct pgt_test *fix = pgt_fixture(test);
+	struct io_pgtable_cfg cfg;
+
+	if (!IO_PGTABLE_QUIRK_NO_WARN)
+		kunit_skip(test, "the formats of this kernel would complain");
+	pgt_make_cfg(test, &pgt_formats[PGT_LPAE_4K], &cfg);
+	cfg.quirks |= IO_PGTABLE_QUIRK_NO_WARN;
+	open_cfg(test, ARM_64_LPAE_S1, &cfg);
+	do_map(test, SZ_1G, 0, PAGE);
+	do_unmap(test, SZ_1G, PAGE);
+	KUNIT_EXPECT_EQ(test, fix->raw->unmap_pages(fix->raw, SZ_1G, SZ_2M, 1, NULL), SZ_2M);
+	do_unmap_present(test, SZ_1G, SZ_2M, 0);
+	do_map(test, SZ_1G, 0, SZ_2M);
+	do_unmap(test, SZ_1G, SZ_2M);
+}
+
+/* They wait for a flush of what they described, though nothing was mapped there */
+static void empty_tables_are_kept_until_the_flush(struct kunit *test)
+{
+	long before = open_and_visit_places(test);
+	struct io_pgtable_safe *pgt = pgt_fixture(test)->pgt;
+
+	check_unmap_result(test, io_pgtable_safe_unmap_present(pgt, SZ_1G, SZ_1G,
+							       IO_PGTABLE_SAFE_NO_FLUSH), 0, 0);
+	KUNIT_EXPECT_GT(test, kept(test), PLACES * (u64)PAGE);
+	KUNIT_EXPECT_EQ(test, io_pgtable_safe_flush(pgt, SZ_1G, SZ_1G), 0);
+	KUNIT_EXPECT_EQ(test, kept(test), 0ULL);
 	KUNIT_EXPECT_LE(test, pages(test), before + 2 * PAGE);
 }
 
@@ -426,9 +550,15 @@ static struct kunit_case known_cases[] = {
 	KUNIT_CASE(refused_unmap_keeps_no_tables),
 	KUNIT_CASE(tables_go_whatever_the_order_of_flushes),
 	KUNIT_CASE(a_table_goes_whatever_the_order_of_its_flushes),
+	KUNIT_CASE(a_table_that_was_flushed_need_not_be_again),
 	KUNIT_CASE(empty_tables_are_used_again),
 	KUNIT_CASE(a_block_replaces_an_empty_table),
 	KUNIT_CASE(unmap_present_gives_empty_tables_back),
+	KUNIT_CASE(only_tables_in_the_range_go),
+	KUNIT_CASE(table_that_a_failed_map_did_not_get_is_not_unmapped),
+	KUNIT_CASE(table_that_a_failed_map_freed_is_not_unmapped),
+	KUNIT_CASE(table_that_has_gone_by_itself_is_no_fault),
+	KUNIT_CASE(empty_tables_are_kept_until_the_flush),
 	KUNIT_CASE(sg_entry_without_a_page_is_no_memory),
 	KUNIT_CASE(sg_entry_without_a_page_has_a_dma_address),
 	KUNIT_CASE(repeat_from_the_middle_uses_blocks),
@@ -563,6 +693,19 @@ static void leaf_span_knows_no_leaf_that_is_being_unmapped(struct kunit *test)
 	KUNIT_EXPECT_EQ_MSG(test, asker.wrong, 0U, "of %u", asker.asked);
 }
 
+static struct kunit_case format_cases[] = {
+	KUNIT_CASE_PARAM(empty_table_goes_once_when_all_of_it_is_unmapped,
+			 pgt_block_formats_gen_params),
+	{}
+};
+
+static struct kunit_suite format_suite = {
+	.name = "io_pgtable_safe_known_formats",
+	.init = pgt_test_init_format,
+	.exit = pgt_test_exit,
+	.test_cases = format_cases,
+};
+
 static struct kunit_case race_cases[] = {
 	KUNIT_CASE_SLOW(leaf_span_knows_no_leaf_that_is_being_unmapped),
 	{}
@@ -575,4 +718,4 @@ static struct kunit_suite race_suite = {
 	.test_cases = race_cases,
 };
 
-kunit_test_suites(&known_suite, &race_suite);
+kunit_test_suites(&known_suite, &format_suite, &race_suite);

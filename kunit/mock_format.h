@@ -65,7 +65,7 @@ struct mock_script {
 	unsigned int end;
 };
 
-#define MOCK_RUNS 256
+#define MOCK_RUNS 2048
 #define MOCK_CALLS 256
 
 /**

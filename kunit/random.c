@@ -44,14 +44,20 @@ static void set_up(struct dice *d, struct kunit *test)
 static void random_steps(struct dice *d, u64 ops)
 {
 	struct client *c = &d->c;
+	struct spec_call unmap = {
+		.fn = SPEC_UNMAP_PRESENT, .iova = c->spec.first,
+		.size = c->spec.last - c->spec.first + 1,
+	};
 
 	dice_prepare(d);
 	while (c->ops < ops && !c->failed)
 		dice_step(d);
+	/* While it is live it stays */
+	set_live(c->test);
+	io_pgtable_safe_free(c->fix->pgt);
 	client_check_all(c);
 	/* Freed while it maps, a table says so; nobody is told to look */
-	do_unmap_present(c->test, c->spec.first, c->spec.last - c->spec.first + 1,
-			 spec_mapped(&c->spec));
+	client_call(c, &unmap, CLIENT_FAIL_NONE, 0);
 	client_close(c);
 }
 
@@ -105,9 +111,39 @@ static void random_calls_of_a_mock(struct kunit *test)
 	sum_up(&dice, "mock");
 }
 
+/* Every right call gets -EIO, every wrong one its own error, and the mock gets none */
+static void random_calls_of_a_broken_mock(struct kunit *test)
+{
+	const struct mock_config config = {
+		.fmt = ARM_MALI_LPAE, .pgsizes = SZ_4K | SZ_2M, .ias = 48, .oas = 48,
+	};
+	struct spec_call map = {
+		.fn = SPEC_MAP, .size = SZ_8K, .prot = IOMMU_READ, .gfp = GFP_KERNEL,
+	};
+	const struct spec_call unmap = { .fn = SPEC_UNMAP, .size = SZ_8K };
+	struct client *c = &dice.c;
+	unsigned int calls;
+
+	set_up(&dice, test);
+	client_open_mock(c, test, &config);
+	dice_prepare(&dice);
+	client_call(c, &map, CLIENT_FAIL_NONE, 0);
+	mock_next_unmap(c->fix->mock, 0);
+	client_issue(c, &unmap);
+	KUNIT_EXPECT_EQ(test, c->err, -EIO);
+
+	c->spec.broken = true;
+	calls = c->fix->mock->nr_calls;
+	while (c->ops < 2000 && !c->failed)
+		dice_step(&dice);
+	KUNIT_EXPECT_EQ(test, c->fix->mock->nr_calls, calls);
+	client_close(c);
+}
+
 static struct kunit_case random_cases[] = {
 	KUNIT_CASE_PARAM(random_calls, pgt_formats_gen_params),
 	KUNIT_CASE(random_calls_of_a_mock),
+	KUNIT_CASE(random_calls_of_a_broken_mock),
 	{}
 };
 

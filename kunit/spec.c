@@ -422,19 +422,14 @@ static void succeeds(struct spec_results *r, u64 least, u64 most, u64 step)
 }
 
 /*
- * A reservation pays for each byte of its range once: it need not pay again, but may.
- * Other memory may be short, and then some calls can do without.
+ * A reservation pays for each byte of its range, until one is unmapped that it has paid
+ * for. Other memory may be short, and then some calls can do without.
  */
 static bool memory_may_be_short(const struct spec *s, const struct spec_call *c)
 {
-	u64 first, last;
-
 	if (!is_reserved(c->gfp))
 		return c->no_memory;
-	spec_call_range(c, &first, &last);
-	if (c->fn == SPEC_CUT)
-		leaf_span(s, &first, &last);
-	return !is_empty(&s->attached->spent, first, last);
+	return s->attached->is_short;
 }
 
 static void map_results(const struct spec *s, const struct spec_call *c,
@@ -611,18 +606,6 @@ static void cut_leaves(struct spec *s, u64 first, u64 last)
 	replace(s, &s->leaves, first, last);
 }
 
-/* From the first to the last byte that is mapped; false if there is none */
-static bool shrink_to_mapped(const struct spec *s, u64 *first, u64 *last)
-{
-	unsigned int from = spec_find(&s->leaves, *first), to = spec_find_behind(&s->leaves, *last);
-
-	if (from == to)
-		return false;
-	*first = max(*first, s->leaves.leaf[from].iova);
-	*last = min(*last, spec_leaf_last(&s->leaves.leaf[to - 1]));
-	return true;
-}
-
 bool spec_changes(const struct spec_call *c, int err)
 {
 	return !err || err == -ENOMEM || err == -EIO;
@@ -632,14 +615,31 @@ bool spec_changes(const struct spec_call *c, int err)
 static void note_unflushed(struct spec *s, const struct spec_call *c, u64 first, u64 last,
 			   int err)
 {
+	/* A cut without callbacks replaces the tables of whole leaves */
+	if (c->fn == SPEC_CUT && !s->tlb)
+		leaf_span(s, &first, &last);
 	if (!err && takes_flags(c->fn) && (c->flags & IO_PGTABLE_SAFE_NO_FLUSH)) {
 		s->keeps = !s->tlb;
-		if (shrink_to_mapped(s, &first, &last))
-			put_range(s, &s->unflushed, first, last);
+		put_range(s, &s->unflushed, first, last);
 	} else if (s->keeps && (maps(c->fn) || c->fn == SPEC_CUT)) {
 		/* Those that blocks have replaced, or that a cleanup has freed */
 		put_range(s, &s->unflushed, first, last);
 	}
+}
+
+/* What a reservation has paid for, and what of that is no longer mapped */
+static void note_spent(struct spec *s, const struct spec_call *c, u64 first, u64 last, int err)
+{
+	struct spec_reserve *r = s->attached;
+
+	if (!r)
+		return;
+	if (c->fn == SPEC_CUT)
+		leaf_span(s, &first, &last);
+	if (is_reserved(c->gfp) ? err : !maps(c->fn) && !is_empty(&r->spent, first, last))
+		r->is_short = true;
+	if (is_reserved(c->gfp))
+		put_range(s, &r->spent, first, last);
 }
 
 void spec_apply(struct spec *s, const struct spec_call *c, u64 bytes, int err)
@@ -658,18 +658,8 @@ void spec_apply(struct spec *s, const struct spec_call *c, u64 bytes, int err)
 	if (!maps(c->fn) && !takes_flags(c->fn))
 		return;
 
-	if (c->fn == SPEC_CUT && (is_reserved(c->gfp) || s->keeps)) {
-		u64 a = first, b = last;
-
-		leaf_span(s, &a, &b);
-		if (is_reserved(c->gfp))
-			put_range(s, &s->attached->spent, a, b);
-		note_unflushed(s, c, a, b, err);
-	} else {
-		if (maps(c->fn) && is_reserved(c->gfp))
-			put_range(s, &s->attached->spent, first, last);
-		note_unflushed(s, c, first, last, err);
-	}
+	note_spent(s, c, first, last, err);
+	note_unflushed(s, c, first, last, err);
 	if (maps(c->fn))
 		map_leaves(s, c, bytes);
 	else if (!err && c->fn == SPEC_CUT)

@@ -10,7 +10,8 @@
  * - which of several errors it is, if a request is wrong in several ways;
  * - how much map_pages() and try_map_pages() map at once;
  * - whether a call succeeds, if memory was short on the way;
- * - whether a reservation pays a second time for what it has paid for;
+ * - whether a reservation pays for anything, once something that it has paid for was
+ *   unmapped;
  * - whether map_repeat() minds the part of its block that it does not map;
  * - how much memory is kept for a flush, as long as any may be.
  */
@@ -42,11 +43,14 @@ struct spec_set {
  * @first: First byte of its range.
  * @last: Last byte.
  * @spent: What it has paid for.
+ * @is_short: Some of that was unmapped, and its tables did not come back; or a call has failed
+ *	in the middle. What they take again is missing elsewhere.
  */
 struct spec_reserve {
 	u64 first;
 	u64 last;
 	struct spec_set spent;
+	bool is_short;
 };
 
 /**

@@ -130,7 +130,8 @@ build_top() {
 	fi
 }
 
-# kbuild DIR ARGUMENT...: make for this kernel what is in DIR, below build_top.
+# kbuild DIR ARGUMENT...: make for this kernel what is in DIR, below build_top. Without BTF,
+# for which the headers want pahole.
 kbuild() {
 	local headers=/usr/src/linux-headers-$RELEASE-arm64 dir
 	dir=$(seen_path "$1")
@@ -244,7 +245,7 @@ parse() {
 arm64_setup() {
 	VERSION=$1
 	SUITES=$(arm64_suites "$VERSION")
-	TOP=$CACHE/arm64/$VERSION
+	TOP=$(readlink -m "$CACHE/arm64/$VERSION")
 	ROOT=$TOP/root
 	KLOGS=$LOGS/$VERSION/arm64
 	mkdir -p "$TOP" "$KLOGS" || return 1

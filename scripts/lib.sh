@@ -26,6 +26,8 @@ esac
 SCRIPTS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 PROJECT=$(dirname "$SCRIPTS")
 CACHE=${XDG_CACHE_HOME:-${HOME:-}/.cache}/io_pgtable_safe
+[[ $CACHE == /* ]] || die "XDG_CACHE_HOME must be an absolute path"
+CACHE=$(readlink -m "$CACHE") # dkms finds nothing through a link
 LOGS=$CACHE/logs
 JOBS=${JOBS:-$(nproc)}
 PYTHON=/usr/bin/python3 # not that of some other environment
@@ -33,7 +35,6 @@ PYTHON=/usr/bin/python3 # not that of some other environment
 # shellcheck disable=SC2034 # read by the scripts that source this file
 readonly SCRIPTS PROJECT CACHE LOGS JOBS
 
-[[ $CACHE == /* ]] || die "XDG_CACHE_HOME must be an absolute path"
 [[ $JOBS =~ ^[1-9][0-9]*$ ]] || die "JOBS must be a number, not '$JOBS'"
 for path in "$CACHE" "$PROJECT"; do
 	case $path in

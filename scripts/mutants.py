@@ -22,6 +22,7 @@ import fnmatch
 import json
 import os
 import pathlib
+import random
 import re
 import selectors
 import shutil
@@ -280,6 +281,8 @@ class Run:
         suites = self.baseline()
         chosen = self.chosen()
         todo = [m for m in chosen if m["nr"] not in self.results]
+        # Not in the order of the files: what an interrupted run has found is a sample.
+        random.Random(len(chosen)).shuffle(todo)
         for result in self.results.values():
             if result["by"]:
                 self.kills[self.mutants[result["nr"] - 1]["function"]][result["by"]] += 1

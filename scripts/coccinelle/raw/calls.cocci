@@ -34,28 +34,39 @@ position p;
 
 *E->op@p(E, ..., mapped)
 
+@returned depends on context || org || report@
+identifier op = {map, unmap, unmap_pages, iova_to_phys};
+expression E;
+position p;
+@@
+
+*return E->op@p(E, ...);
+
+// Not one disjunction: spatch 1.3 does not find the return above in it.
 @handed_on depends on context || org || report@
 identifier op = {map, unmap, unmap_pages, iova_to_phys};
 expression E, x;
 position p;
 @@
 
-(
-*return E->op@p(E, ...);
-|
 *x = E->op@p(E, ...);
  ... when != x = ...
  return x;
-|
+
+@handed_on_if depends on context || org || report@
+identifier op = {map, unmap, unmap_pages, iova_to_phys};
+expression E, x;
+position p;
+@@
+
 *x = (E->op) ? E->op@p(E, ...) : 0;
  ... when != x = ...
  return x;
-)
 
 @judged depends on context || org || report@
 identifier op = {map, unmap, map_pages, unmap_pages, iova_to_phys};
 expression E;
-position p != {mapped_handed_on.p, handed_on.p};
+position p != {mapped_handed_on.p, returned.p, handed_on.p, handed_on_if.p};
 @@
 
 *E->op@p(E, ...)
@@ -75,7 +86,21 @@ coccilib.report.print_report(p[0],
     "INFO: raw-handed-on: the results go to the caller (%s)" % p[0].current_element)
 
 @script:python depends on report@
+p << returned.p;
+@@
+
+coccilib.report.print_report(p[0],
+    "INFO: raw-handed-on: the results go to the caller (%s)" % p[0].current_element)
+
+@script:python depends on report@
 p << handed_on.p;
+@@
+
+coccilib.report.print_report(p[0],
+    "INFO: raw-handed-on: the results go to the caller (%s)" % p[0].current_element)
+
+@script:python depends on report@
+p << handed_on_if.p;
 @@
 
 coccilib.report.print_report(p[0],
@@ -101,7 +126,19 @@ p << mapped_handed_on.p;
 coccilib.org.print_todo(p[0], "raw-handed-on: the results go to the caller")
 
 @script:python depends on org@
+p << returned.p;
+@@
+
+coccilib.org.print_todo(p[0], "raw-handed-on: the results go to the caller")
+
+@script:python depends on org@
 p << handed_on.p;
+@@
+
+coccilib.org.print_todo(p[0], "raw-handed-on: the results go to the caller")
+
+@script:python depends on org@
+p << handed_on_if.p;
 @@
 
 coccilib.org.print_todo(p[0], "raw-handed-on: the results go to the caller")

@@ -21,19 +21,20 @@ position p;
 
  E->map_pages@p(E, ...)
 
-@flushing depends on mapper@
-identifier F, flush =~ "flush|inval|_inv_";
+@flushing depends on mapper exists@
+identifier F;
+identifier flush : script:python() { "flush" in flush or "inval" in flush or "_inv_" in flush };
 position f;
 @@
 
  F@f(...)
  {
-	<+...
+	...
 	flush(...)
-	...+>
+	...
  }
 
-@unmapper depends on mapper@
+@unmapper depends on mapper exists@
 identifier F;
 expression E;
 position f != flushing.f;
@@ -41,12 +42,12 @@ position f != flushing.f;
 
  F@f(...)
  {
-	<+...
+	...
 	E->unmap_pages(E, ...)
-	...+>
+	...
  }
 
-@flushing_mapper depends on mapper@
+@flushing_mapper depends on mapper exists@
 expression E;
 identifier F;
 position flushing.f, mapper.p, g;
@@ -54,13 +55,14 @@ position flushing.f, mapper.p, g;
 
  F@f(...)
  {
-	<+...
+	...
 	E->map_pages@p@g(E, ...)
-	...+>
+	...
  }
 
 @cleanup depends on context || org || report exists@
-identifier unmapper.F, flush =~ "flush|inval|_inv_";
+identifier unmapper.F;
+identifier flush : script:python() { "flush" in flush or "inval" in flush or "_inv_" in flush };
 identifier f;
 expression E, ret;
 position flushing_mapper.g, q;

@@ -130,7 +130,7 @@ position p != never_zeroed.p;
 // From a call to the next round's, nothing asks how much was mapped.
 
 @stuck depends on context || org || report exists@
-identifier more =~ "^(u?max(_t|3)?|max_not_zero|clamp(_t|_val)?)$";
+identifier more = {max, max_t, max3, umax, max_not_zero, clamp, clamp_t, clamp_val};
 local idexpression mapped;
 expression E, X, e;
 position p;
@@ -149,7 +149,7 @@ position p;
 // ----------------------------------------------------------------------------
 
 @assumed depends on context || org || report exists@
-identifier more =~ "^(u?max(_t|3)?|clamp(_t|_val)?)$";
+identifier more = {max, max_t, max3, umax, clamp, clamp_t, clamp_val};
 local idexpression mapped;
 expression E, e;
 position p;

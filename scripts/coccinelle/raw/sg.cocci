@@ -15,7 +15,7 @@ virtual context
 virtual org
 
 @unmeasured depends on context || org || report exists@
-identifier F, size =~ "size|len";
+identifier F, size : script:python() { "size" in size or "len" in size };
 iterator each =~ "sg";
 expression E, r;
 type T;
@@ -25,9 +25,9 @@ position p, f;
  F@f(..., T size, ...)
  {
 	...
-*	each@p(...) {
+	each@p(...) {
 		<+...
-		E->map_pages(E, ...)
+*		E->map_pages(E, ...)
 		...+>
 	}
 	... when != size
@@ -39,7 +39,7 @@ position p, f;
  }
 
 @measured depends on context || org || report@
-identifier F, size =~ "size|len";
+identifier F, size : script:python() { "size" in size or "len" in size };
 iterator each =~ "sg";
 expression E;
 type T;
@@ -63,9 +63,9 @@ expression E;
 position p != measured.p;
 @@
 
-*each@p(...) {
+each@p(...) {
 	<+...
-	E->map_pages(E, ...)
+*	E->map_pages(E, ...)
 	...+>
  }
 
