@@ -14,7 +14,7 @@
  */
 
 #define CREATE_TRACE_POINTS
-#include "core/trace.h"
+#include "trace.h"
 
 EXPORT_TRACEPOINT_SYMBOL_GPL(io_pgtable_safe_map);
 EXPORT_TRACEPOINT_SYMBOL_GPL(io_pgtable_safe_unmap);
