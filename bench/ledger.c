@@ -49,7 +49,7 @@ static __always_inline int ledger_alone_map(struct bench_table *t,
 	u64 last = iova + b->size - 1;
 	struct ledger *l = t->ledger;
 	struct ledger_claimed claimed;
-	struct ledger_piece piece;
+	struct ledger_held piece;
 	int err;
 
 	if (likely(ledger_hold(l, iova, last, b->shift, LEDGER_MAP, b->gfp, &piece))) {
@@ -72,7 +72,7 @@ static __always_inline int ledger_alone_unmap(struct bench_table *t,
 	u64 last = iova + b->size - 1;
 	struct ledger *l = t->ledger;
 	struct ledger_claimed claimed;
-	struct ledger_piece piece;
+	struct ledger_held piece;
 	int err;
 
 	if (likely(ledger_hold(l, iova, last, b->shift, LEDGER_UNMAP, 0, &piece))) {

@@ -87,8 +87,10 @@
 #define LEDGER_GROUP		BIT(LEDGER_GROUP_SHIFT)
 /* The key of a node that is in no tree: more than any level, and less than any node */
 #define LEDGER_NO_KEY		LEDGER_MAX_LEVELS
-/* Nodes and groups are cut from chunks of this size, or larger ones if they are large */
-#define LEDGER_CHUNK		4096
+/* Nodes and groups are cut from chunks: of this size at first, and twice that each time */
+#define LEDGER_MIN_CHUNK	512
+/* Up to this size, or more if nodes are large */
+#define LEDGER_MAX_CHUNK	4096
 
 /**
  * struct ledger_word - The bits of some slots, see above.
@@ -192,7 +194,8 @@ struct ledger_level {
  * @top: log2 of the bytes of a slot of the root.
  * @level_of: The level that has leaves of this size, as log2.
  * @level: The levels, from below.
- * @chunk_size: Bytes in a chunk.
+ * @chunk_size: Bytes in a chunk at most.
+ * @next_size: Bytes in the next one; written under @lock.
  * @lock: Protects the list of @closed and what follows. Innermost.
  * @nodes: For each level, nodes that went.
  * @groups: Groups of such nodes.
@@ -209,6 +212,7 @@ struct ledger {
 	u8 level_of[64];
 	struct ledger_level level[LEDGER_MAX_LEVELS];
 	size_t chunk_size;
+	size_t next_size;
 	spinlock_t lock; /* see above */
 	struct ledger_node *nodes[LEDGER_MAX_LEVELS];
 	struct ledger_group *groups[LEDGER_MAX_LEVELS];
@@ -254,11 +258,34 @@ struct ledger_claimed {
 };
 
 /**
+ * struct ledger_words - Words of slots, one after the other.
+ * @word: The word.
+ * @mask: Which of its slots are meant.
+ * @left: The last slot meant, counted from the first one of the word.
+ */
+struct ledger_words {
+	struct ledger_word *word;
+	unsigned long mask;
+	unsigned long left;
+};
+
+/**
+ * struct ledger_held - Slots of a node whose lock is held over a call of the backend.
+ * @node: The node.
+ * @words: The slots.
+ * @run: For a map: log2 of the slots of a leaf.
+ */
+struct ledger_held {
+	struct ledger_node *node;
+	struct ledger_words words;
+	unsigned int run;
+};
+
+/**
  * struct ledger_piece - A part of a range that one node can answer for.
  * @node: The node, locked.
  * @a: The first slot.
  * @b: The last slot. None has a child.
- * @run: With the lock held for a map: log2 of the slots of a leaf.
  * @whole: The piece covers the slots whole; else only a part of slot @a.
  * @first: Offset of the first byte.
  * @end: Offset of the last byte.
@@ -270,7 +297,6 @@ struct ledger_piece {
 	struct ledger_node *node;
 	unsigned long a;
 	unsigned long b;
-	unsigned int run;
 	bool whole;
 	u64 first;
 	u64 end;

@@ -315,7 +315,7 @@ static __always_inline u64 ledger_node_end(const struct ledger *l, u64 off)
  * @shift: log2 of the size of the leaves to be mapped, or of some that would fill it.
  * @want: %LEDGER_MAP, or %LEDGER_UNMAP for one that leaves its table there.
  * @gfp: For nodes that a map needs.
- * @p: Set to the node and its slots.
+ * @p: Set to what is held.
  *
  * The lock is kept over the call of the backend, so nobody sees that an operation is
  * under way. Where one call is not enough after all, the lock becomes a claim without
@@ -326,7 +326,7 @@ static __always_inline u64 ledger_node_end(const struct ledger *l, u64 off)
  */
 static __always_inline bool ledger_hold(struct ledger *l, u64 first, u64 last,
 					unsigned int shift, enum ledger_want want,
-					gfp_t gfp, struct ledger_piece *p)
+					gfp_t gfp, struct ledger_held *p)
 {
 	const unsigned int lvl = l->level_of[shift];
 	const struct ledger_level level = l->level[lvl];
@@ -349,16 +349,15 @@ static __always_inline bool ledger_hold(struct ledger *l, u64 first, u64 last,
 			return false;
 	}
 	p->node = node;
-	p->a = a;
-	p->b = b;
+	p->words = ledger_first_word(node, a, b);
 	p->run = shift - level.shift;
 	if (want == LEDGER_MAP) {
-		if (likely(!ledger_any(node, a, b, LEDGER_USED) && !node->children &&
+		if (likely(!ledger_any_word(p->words, LEDGER_USED) && !node->children &&
 			   !ledger_is_closed(l, first, last)))
 			return true;
 	} else {
 		end = level.mask >> level.shift;
-		if (likely(!ledger_any(node, a, b, LEDGER_NOT_IDLE) && (a || b != end) &&
+		if (likely(!ledger_any_word(p->words, LEDGER_NOT_IDLE) && (a || b != end) &&
 			   !ledger_is_cut(node, a, b, end)))
 			return true;
 	}
@@ -366,22 +365,22 @@ static __always_inline bool ledger_hold(struct ledger *l, u64 first, u64 last,
 	return false;
 }
 
-static __always_inline void ledger_release(struct ledger_piece *p)
+static __always_inline void ledger_release(struct ledger_held *p)
 {
 	ledger_unlock_node(p->node);
 }
 
 /* All of it was mapped, or it is claimed for that now */
-static __always_inline void ledger_release_map(struct ledger_piece *p, bool busy)
+static __always_inline void ledger_release_map(struct ledger_held *p, bool busy)
 {
-	ledger_set(p->node, p->a, p->b, busy ? LEDGER_CLAIMED : LEDGER_LEAVES, p->run);
+	ledger_set_words(p->node, p->words, busy ? LEDGER_CLAIMED : LEDGER_LEAVES, p->run);
 	if (!busy)
 		p->node->has_table = true;
 	ledger_unlock_node(p->node);
 }
 
-static __always_inline void ledger_release_unmap(struct ledger_piece *p, bool busy)
+static __always_inline void ledger_release_unmap(struct ledger_held *p, bool busy)
 {
-	ledger_set(p->node, p->a, p->b, busy ? LEDGER_BEGIN : LEDGER_FREE, 0);
+	ledger_set_words(p->node, p->words, busy ? LEDGER_BEGIN : LEDGER_FREE, 0);
 	ledger_unlock_node(p->node);
 }

@@ -45,7 +45,7 @@ static void ledger_claimed_leaf(const struct ledger *l, u64 off, u64 *first, u64
  * Return: 0; -ENOENT or -EBUSY, and then nothing is held.
  */
 static int ledger_hold_leaf(struct ledger *l, u64 off, u64 *first, u64 *last,
-			    struct ledger_piece *p)
+			    struct ledger_held *p)
 {
 	unsigned long slot;
 	int err = 0;
@@ -77,7 +77,7 @@ static int ledger_hold_leaf(struct ledger *l, u64 off, u64 *first, u64 *last,
 static int ledger_widen(struct ledger *l, u64 *first, u64 *last)
 {
 	u64 offs[2] = { *first, *last }, a, b;
-	struct ledger_piece p;
+	struct ledger_held p;
 	unsigned int i;
 	int err;
 

@@ -3,22 +3,10 @@
  * The slots of one node of the ledger, which is locked.
  */
 
-/**
- * struct ledger_words - Words of slots, one after the other.
- * @word: The word.
- * @mask: Which of its slots are meant.
- * @left: The last slot meant, counted from the first one of the word.
- */
-struct ledger_words {
-	struct ledger_word *word;
-	unsigned long mask;
-	unsigned long left;
-};
-
 static __always_inline void ledger_limit_mask(struct ledger_words *w)
 {
 	if (w->left < BITS_PER_LONG)
-		w->mask &= ~0UL >> (BITS_PER_LONG - 1 - w->left);
+		w->mask &= ~0UL >> ~w->left % BITS_PER_LONG;
 }
 
 static __always_inline struct ledger_words ledger_first_word(const struct ledger_node *node,
@@ -62,11 +50,9 @@ enum ledger_kind {
 	LEDGER_NOT_IDLE,
 };
 
-/* Is any of slots a to b of this kind? */
-static __always_inline bool ledger_any(const struct ledger_node *node, unsigned long a,
-				       unsigned long b, enum ledger_kind kind)
+/* Is any of the slots of this kind? */
+static __always_inline bool ledger_any_word(struct ledger_words w, enum ledger_kind kind)
 {
-	struct ledger_words w = ledger_first_word(node, a, b);
 	unsigned long found = 0;
 
 	do {
@@ -88,6 +74,12 @@ static __always_inline bool ledger_any(const struct ledger_node *node, unsigned 
 			return true;
 	} while (ledger_next_word(&w));
 	return false;
+}
+
+static __always_inline bool ledger_any(const struct ledger_node *node, unsigned long a,
+				       unsigned long b, enum ledger_kind kind)
+{
+	return ledger_any_word(ledger_first_word(node, a, b), kind);
 }
 
 /* Does the leaf of the slots before go on here? */
@@ -177,11 +169,10 @@ static unsigned long ledger_starts(unsigned int w, unsigned int run)
 }
 
 /* run: log2 of the slots of a leaf */
-static __always_inline void ledger_set(struct ledger_node *node, unsigned long a,
-				       unsigned long b, enum ledger_state state,
-				       unsigned int run)
+static __always_inline void ledger_set_words(const struct ledger_node *node,
+					     struct ledger_words w, enum ledger_state state,
+					     unsigned int run)
 {
-	struct ledger_words w = ledger_first_word(node, a, b);
 	unsigned long starts;
 
 	do {
@@ -209,4 +200,11 @@ static __always_inline void ledger_set(struct ledger_node *node, unsigned long a
 			break;
 		}
 	} while (ledger_next_word(&w));
+}
+
+static __always_inline void ledger_set(struct ledger_node *node, unsigned long a,
+				       unsigned long b, enum ledger_state state,
+				       unsigned int run)
+{
+	ledger_set_words(node, ledger_first_word(node, a, b), state, run);
 }

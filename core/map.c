@@ -201,7 +201,7 @@ map_one_size(struct io_pgtable_safe *pgt, u64 iova, u64 size, phys_addr_t paddr,
 	     unsigned int shift, int prot, gfp_t gfp, enum rest rest)
 {
 	struct io_pgtable_safe_map_result res;
-	struct ledger_piece piece __uninitialized;
+	struct ledger_held piece __uninitialized;
 	struct map_op op __uninitialized;
 	u64 first = to_offset(pgt, iova);
 

@@ -62,7 +62,7 @@ static __always_inline struct io_pgtable_safe_unmap_result
 unmap_range(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
 {
 	unsigned int shift = largest_shift(pgt, size);
-	struct ledger_piece piece __uninitialized;
+	struct ledger_held piece __uninitialized;
 	u64 first = to_offset(pgt, iova);
 	size_t n;
 

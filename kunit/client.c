@@ -4,6 +4,7 @@
  */
 #include <linux/mm.h>
 #include <linux/string.h>
+#include <linux/version.h>
 
 #include "client.h"
 #include "io_pgtable_safe_compat.h"
@@ -616,10 +617,11 @@ static void check_kept(struct client *c, const struct spec_call *call, u64 befor
 		wrong(c, call, "%llu bytes are kept for no flush", kept);
 }
 
-/* What has changed in a reservation, for the reasons that there may be */
+/* What has changed in a reservation, for the reasons that there may be: to be attached is one */
 static void check_left(struct client *c, const struct spec_call *call, u64 before)
 {
-	bool pays = call->gfp == IO_PGTABLE_SAFE_RESERVED && spec_changes(call, c->err);
+	bool pays = (call->gfp == IO_PGTABLE_SAFE_RESERVED || call->fn == SPEC_ATTACH) &&
+		    spec_changes(call, c->err);
 	u64 left;
 
 	if (!c->reserve || before == U64_MAX)
@@ -737,11 +739,18 @@ static void flush_before_reuse(struct client *c, const struct spec_call *call)
 	client_call(c, &flush, CLIENT_FAIL_NONE, 0);
 }
 
+/* From 6.18 on the slab itself may, for what it is given back (mm/slub.c, sheaves) */
+static bool allocates(const struct spec_call *call)
+{
+	return spec_allocates(call->fn) ||
+	       (LINUX_VERSION_CODE >= KERNEL_VERSION(6, 18, 0) && unmaps(call));
+}
+
 static void check_call(struct client *c, const struct spec_call *call)
 {
 	struct spec_results right;
 
-	if (c->short_of_memory && !spec_allocates(call->fn))
+	if (c->short_of_memory && !allocates(call))
 		wrong(c, call, "allocates memory");
 	spec_results(&c->spec, call, &right);
 	check_result(c, call, &right);

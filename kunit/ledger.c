@@ -279,7 +279,7 @@ static void end_claim(struct model *m, unsigned int n)
 static void hold(struct model *m)
 {
 	unsigned int shift = rnd_leaf(m);
-	struct ledger_piece p;
+	struct ledger_held p;
 	u64 first, last;
 
 	rnd_range(m, shift, &first, &last);
@@ -296,7 +296,7 @@ static void hold(struct model *m)
 
 static void ask_leaf(struct model *m)
 {
-	struct ledger_piece p;
+	struct ledger_held p;
 	u64 off, last, a, b;
 	int err, right;
 
@@ -541,7 +541,7 @@ static void a_refused_claim_leaves_nothing_claimed(struct kunit *test)
 {
 	struct ledger *l = make_ledger(test);
 	struct ledger_claimed claimed;
-	struct ledger_piece p;
+	struct ledger_held p;
 
 	map(test, l, SZ_2M, SZ_2M, 12);
 	map(test, l, 3 * SZ_2M, SZ_4K, 12);

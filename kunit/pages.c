@@ -917,9 +917,7 @@ static int run_owner(void *data)
 		cond_resched();
 	}
 	complete(&o->done);
-	while (!kthread_should_stop())
-		schedule_timeout_interruptible(1);
-	return 0;
+	return wait_for_stop();
 }
 
 static void start_owner(struct kunit *test, struct owner *o, unsigned int seed)

@@ -889,9 +889,7 @@ static int run_neighbour(void *data)
 		schedule_timeout_uninterruptible(1);
 	}
 	complete(&n->done);
-	while (!kthread_should_stop())
-		schedule_timeout_interruptible(1);
-	return 0;
+	return wait_for_stop();
 }
 
 static void map_between_neighbours(struct kunit *test, unsigned int round)

@@ -13,9 +13,9 @@
 
 #include "walk.h"
 
-#define PTE_VALID		BIT_ULL(0)
-#define PTE_SUBPAGE_START	GENMASK_ULL(63, 52)
-#define PTE_SUBPAGE_END		GENMASK_ULL(51, 40)
+#define DART_VALID		BIT_ULL(0)
+#define DART_SUBPAGE_START	GENMASK_ULL(63, 52)
+#define DART_SUBPAGE_END	GENMASK_ULL(51, 40)
 
 #define DART1_ADDR		GENMASK_ULL(35, 12)
 #define DART1_NO_READ		BIT_ULL(8)
@@ -75,7 +75,7 @@ static int read_prot(const struct dart *d, u64 pte)
 /* Bits that nothing is known about, so that nobody sets them */
 static u64 unknown_bits(const struct dart *d)
 {
-	u64 known = PTE_VALID | PTE_SUBPAGE_START | PTE_SUBPAGE_END;
+	u64 known = DART_VALID | DART_SUBPAGE_START | DART_SUBPAGE_END;
 
 	if (is_dart1(d))
 		return ~(known | DART1_ADDR | DART1_NO_READ | DART1_NO_WRITE | DART1_SUBPAGE_OFF);
@@ -87,7 +87,7 @@ static bool is_subpage(const struct dart *d, u64 pte)
 {
 	if (is_dart1(d) && (pte & DART1_SUBPAGE_OFF))
 		return false;
-	return FIELD_GET(PTE_SUBPAGE_START, pte) != 0 || FIELD_GET(PTE_SUBPAGE_END, pte) != 0xfff;
+	return FIELD_GET(DART_SUBPAGE_START, pte) != 0 || FIELD_GET(DART_SUBPAGE_END, pte) != 0xfff;
 }
 
 static int visit_page(const struct dart *d, u64 iova, u64 pte)
@@ -122,7 +122,7 @@ static int visit_table(const struct dart *d, unsigned int level, u64 iova, u64 s
 	};
 	int ret;
 
-	if (pte & ~(PTE_VALID | (is_dart1(d) ? DART1_ADDR : DART2_ADDR)))
+	if (pte & ~(DART_VALID | (is_dart1(d) ? DART1_ADDR : DART2_ADDR)))
 		return walk_bad(d->w, iova, pte, "attributes of a table");
 	if (!IS_ALIGNED(table.table, BIT_ULL(d->page_shift)))
 		return walk_bad(d->w, iova, pte, "table address");
@@ -144,7 +144,7 @@ static int walk_level(const struct dart *d, unsigned int level, phys_addr_t tabl
 	for (; i < BIT_ULL(bits) && base + (i << shift) <= d->w->last && !ret; i++) {
 		pte = READ_ONCE(ptes[i]);
 		iova = base + (i << shift);
-		if (!(pte & PTE_VALID))
+		if (!(pte & DART_VALID))
 			continue;
 		if (shift == d->page_shift)
 			ret = visit_page(d, iova, pte);

@@ -98,7 +98,7 @@ size_of() {
 	case $1 in
 	src) echo 1500 ;;
 	kunit|cold) echo 130 ;;
-	modules|bench|fast) echo 110 ;;
+	modules|bench|fast|patch) echo 110 ;;
 	arm64) echo 800 ;;
 	*) echo 50 ;;
 	esac

@@ -94,13 +94,13 @@ def unifdef(options, text):
     return done.stdout
 
 
-# The functions of the header, and what they are on a kernel that has the feature.
-INLINED = (
-    (r"io_pgtable_safe_has_(alloc|free)\(&(\w+)\)", r"\2.\1"),
-    (r"io_pgtable_safe_has_(alloc|free)\(([^()]+)\)", r"\2->\1"),
-    (r"io_pgtable_safe_has_walk\(([^()]+)\)", r"\1->pgtable_walk"),
-    (r"io_pgtable_safe_walk\(([\w>-]+), ", r"\1->pgtable_walk(\1, "),
-)
+# The functions of the header, and what they are where the kernel has the feature.
+INLINED = {
+    "io_pgtable_safe_has_alloc": ((r"\(&(\w+)\)", r"\1.alloc"), (r"\(([^()]+)\)", r"\1->alloc")),
+    "io_pgtable_safe_has_free": ((r"\(&(\w+)\)", r"\1.free"), (r"\(([^()]+)\)", r"\1->free")),
+    "io_pgtable_safe_has_walk": ((r"\(([^()]+)\)", r"\1->pgtable_walk"),),
+    "io_pgtable_safe_walk": ((r"\(([\w>-]+), ", r"\1->pgtable_walk(\1, "),),
+}
 
 
 def is_empty(header):
@@ -112,9 +112,13 @@ def is_empty(header):
 
 def drop_inlined(header):
     """Those functions that only return a member, and the namespace."""
-    header = re.sub(r"^static inline \w+ io_pgtable_safe_\w+\([^)]*\)\n\{\n"
-                    r"\treturn \w+->\w+(\(.*\))?;\n\}\n", "", header, flags=re.M)
-    return re.sub(r"^/\*[^/]*\*/\n#define IO_PGTABLE_SAFE_NS\s.*\n", "", header, flags=re.M)
+    pattern = (r"^static inline \w+ (io_pgtable_safe_\w+)\([^)]*\)\n\{\n"
+               r"\treturn \w+->\w+(?:\(.*\))?;\n\}\n+")
+    dropped = re.findall(pattern, header, re.M)
+    header = re.sub(pattern, "", header, flags=re.M)
+    header = re.sub(r"/\*\n \* What differs.*?\*/", "/*\n * What this kernel does not have.\n */", header,
+                    count=1, flags=re.S)
+    return re.sub(r"^/\*[^/]*\*/\n#define IO_PGTABLE_SAFE_NS\s.*\n\n?", "", header, flags=re.M), dropped
 
 
 def includes(text, names):
@@ -143,10 +147,11 @@ def for_kernel(files, options):
     files = {name: unifdef(options, text) if name.endswith((".c", ".h")) else text
              for name, text in files.items()}
     namespace = re.search(r"^#define IO_PGTABLE_SAFE_NS\s+(\S+)", files[COMPAT], re.M).group(1)
-    header = drop_inlined(files.pop(COMPAT))
+    header, dropped = drop_inlined(files.pop(COMPAT))
     for name, text in files.items():
-        for pattern, new in INLINED:
-            text = re.sub(pattern, new, text)
+        for function in dropped:
+            for pattern, new in INLINED[function]:
+                text = re.sub(rf"\b{function}{pattern}", new, text)
         text = re.sub(r"\bIO_PGTABLE_SAFE_NS\b", namespace, text)
         if f'"{COMPAT}"' in text and is_empty(header):
             text = text.replace(f'#include "{COMPAT}"\n', "")
@@ -181,18 +186,23 @@ def in_tree_code(name, text):
         if "#include" not in text:
             fail("a file whose only header is io_pgtable_safe.h")
         text = includes(text, ["linux/io_pgtable_safe.h"])
-    return re.sub(r"\n{3,}", "\n\n", text)
+    return re.sub(r"\n{3,}", "\n\n", text).rstrip("\n") + "\n"
 
 
 def paragraphs(text):
     return re.split(r"\n{2,}", text.strip("\n"))
 
 
-def in_tree_kbuild(text, series):
+def in_tree_kbuild(text, series, code):
     """Without what looks at the kernel at hand, and what goes with other patches."""
-    kept = [p for p in paragraphs(text)
-            if not re.search(r"KBUILD_EXTMOD|\biopt-|UBSAN_SANITIZE", p)]
-    lines = "\n\n".join(kept).splitlines()
+    spdx = text.splitlines()[0]
+    drop = r"^# SPDX|KBUILD_EXTMOD|\biopt-|UBSAN_SANITIZE"
+    if "define __guarded_by" in code:
+        drop += "|CONTEXT_ANALYSIS"
+    kept = [p for p in paragraphs(text) if not re.search(drop, p)]
+    if "TRACE_INCLUDE_PATH" in code:
+        kept.insert(0, "# For trace/define_trace.h\nCFLAGS_io_pgtable_safe.o := -I$(src)")
+    lines = "\n\n".join([spdx, *kept]).splitlines()
     lines = [line for line in lines
              if not re.search(r"\+= (\w+)/$", line) or series.patch_of(
                  re.search(r"(\w+)/$", line).group(1) + "/Kbuild")]
@@ -230,7 +240,7 @@ def quoted(project, directory, file, options):
     lines = ([options["prepend"]] if "prepend" in options else []) + lines[first:last]
     while not lines[-1]:
         lines.pop()
-    return ".. code-block:: c\n\n" + "\n".join("   " + line if line else "" for line in lines) + "\n"
+    return ".. code-block:: c\n\n" + "".join(f"   {line.expandtabs()}".rstrip() + "\n" for line in lines)
 
 
 def in_tree_page(project, text, pages):
@@ -326,6 +336,7 @@ def state(project, series, patch, files):
         without(code, later)
         drop_unused(code)
     now.update(code)
+    everything = "".join(files.values())
     absent = absent_options(files["Kbuild"], series)
     if "kunit" not in present:
         absent.add("IO_PGTABLE_SAFE_KUNIT_TEST")
@@ -335,9 +346,9 @@ def state(project, series, patch, files):
         if name.endswith((".c", ".h")):
             text = in_tree_code(name, text)
         elif name == "Kbuild" and "kunit" not in present:
-            text = re.sub(r"^obj.*kunit/\n", "", in_tree_kbuild(text, series), flags=re.M)
+            text = re.sub(r"^obj.*kunit/\n", "", in_tree_kbuild(text, series, everything), flags=re.M)
         elif name.endswith("Kbuild"):
-            text = in_tree_kbuild(text, series)
+            text = in_tree_kbuild(text, series, everything if name == "Kbuild" else "")
         elif name == "Kconfig":
             text = in_tree_kconfig(text, absent)
         elif name.endswith(".rst"):

@@ -180,7 +180,7 @@ static void try_map(void)
 static void hold_map(void)
 {
 	unsigned int shift = rnd_leaf();
-	struct ledger_piece p;
+	struct ledger_held p;
 	u64 first, last;
 
 	if (!rnd_range(shift, &first, &last) ||
@@ -223,7 +223,7 @@ static void try_unmap(void)
 
 static void hold_unmap(void)
 {
-	struct ledger_piece p;
+	struct ledger_held p;
 	unsigned int shift = rnd_leaf();
 	u64 first, last;
 
@@ -281,7 +281,7 @@ static void try_cut(void)
 	gfp_t gfp = rnd(2) ? GFP_KERNEL : GFP_FAULTY;
 	unsigned int shift, smaller = geometry->granule;
 	struct ledger_claimed claimed;
-	struct ledger_piece p;
+	struct ledger_held p;
 	int err;
 
 	if (!rnd_range(rnd_leaf(), &off, &last))
@@ -388,7 +388,7 @@ static void *run(void *seed)
 static void compare(void)
 {
 	u64 space = (u64)CELLS << geometry->granule, pos = 0, a, b, first, last, bytes = 0;
-	struct ledger_piece p;
+	struct ledger_held p;
 
 	while (pos < space) {
 		if (!ledger_next_extent(&ledger, pos, space - 1, false, &a, &b)) {
