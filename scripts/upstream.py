@@ -176,6 +176,9 @@ def place(name):
 
 def in_tree_code(name, text):
     """Headers by their places."""
+    if name == "core/trace.h":
+        text = re.sub(r"/[*] Kbuild has.*\n(#undef .*\n#define TRACE_INCLUDE_PATH) core",
+                      rf"\1 ../../{INTREE}/core", text)
     if name.startswith("kunit/"):
         text = re.sub(r'^#include "core/', '#include "../core/', text, flags=re.M)
     if '#include "io_pgtable_safe.h"\n' in text:
