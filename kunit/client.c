@@ -4,7 +4,6 @@
  */
 #include <linux/mm.h>
 #include <linux/string.h>
-#include <linux/version.h>
 
 #include "client.h"
 #include "io_pgtable_safe_compat.h"
@@ -739,11 +738,14 @@ static void flush_before_reuse(struct client *c, const struct spec_call *call)
 	client_call(c, &flush, CLIENT_FAIL_NONE, 0);
 }
 
-/* From 6.18 on the slab itself may, for what it is given back (mm/slub.c, sheaves) */
+/* A slab that has sheaves may itself, for what it is given back (mm/slub.c) */
 static bool allocates(const struct spec_call *call)
 {
-	return spec_allocates(call->fn) ||
-	       (LINUX_VERSION_CODE >= KERNEL_VERSION(6, 18, 0) && unmaps(call));
+#ifdef IO_PGTABLE_SAFE_HAVE_SHEAVES
+	if (unmaps(call))
+		return true;
+#endif
+	return spec_allocates(call->fn);
 }
 
 static void check_call(struct client *c, const struct spec_call *call)
