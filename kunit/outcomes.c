@@ -768,7 +768,7 @@ static void unmap_present_that_stops_half_way(struct kunit *test)
 	check_broken(test);
 }
 
-/* What lies behind it stays mapped */
+/* What lies behind it stays mapped, and the end of the hole, which is a part of a table's */
 static void unmap_present_that_stops_at_once(struct kunit *test)
 {
 	struct mock_format *mock = open_mock(test, NULL);
@@ -777,10 +777,11 @@ static void unmap_present_that_stops_at_once(struct kunit *test)
 	do_map(test, 0, PADDR, 2 * PAGE);
 	do_map(test, 4 * PAGE, PADDR, 2 * PAGE);
 	mock_next_unmap(mock, 0);
-	res = io_pgtable_safe_unmap_present(pgt_fixture(test)->pgt, 0, SZ_1M, 0);
+	res = io_pgtable_safe_unmap_present(pgt_fixture(test)->pgt, 0, SZ_2M + PAGE, 0);
 	check_unmap_result(test, res, 0, -EIO);
 	check_no_call_followed(test, 3);
 	KUNIT_EXPECT_EQ(test, mock_mapped(mock), 4ULL * PAGE);
+	check_mapped(test, 4 * PAGE);
 	check_broken(test);
 }
 
