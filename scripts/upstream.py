@@ -269,15 +269,15 @@ def functions(text):
         while first > 0 and lines[first - 1] and not re.match(r"[}#]|.*(;|\*/)$", lines[first - 1]):
             first -= 1
         head = " ".join(lines[first:n])
-        found = re.match(r"static (?!inline|__always_inline)[^()]*?(\w+)\(", head)
-        if not found:
+        names = re.findall(r"\b((?!__)\w+)\(", head)
+        if not re.match(r"static (?!inline|__always_inline)", head) or not names:
             continue
         if lines[first - 1].endswith("*/"):
             first -= 1
             while not lines[first].startswith("/*"):
                 first -= 1
         end = lines.index("}", n) + 1
-        yield found.group(1), first, end + (not lines[end])
+        yield names[0], first, end + (not lines[end])
 
 
 def words(text):
@@ -434,6 +434,8 @@ def main():
         fail(f"undecided: {' '.join(left)}")
     (repository / "include/linux").mkdir(parents=True, exist_ok=True)
     for patch in series.patches:
+        if series.patterns[patch] and patch not in map(series.patch_of, files):
+            continue  # there is none of its files yet
         write(repository, state(project, series, patch, files))
         edit_kernel(repository, series, patch, maintainer, driver, project / "scripts/intree.sh")
         commit(repository, project / f"upstream/{patch}.txt")
