@@ -55,7 +55,7 @@ class Series:
                     return name
         return None
 
-    def upto(self, patch):
+    def until(self, patch):
         return self.patches[:self.patches.index(patch) + 1]
 
 
@@ -321,7 +321,7 @@ def without(files, later):
 
 def state(project, series, patch, files):
     """Every file as it is after PATCH, by its place."""
-    present = series.upto(patch)
+    present = series.until(patch)
     if patch == series.patches[0]:  # as the next one needs it
         after = state(project, series, series.patches[1], files)
         return {place(name): after[place(name)] for name in files if series.patch_of(name) == patch}
