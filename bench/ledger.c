@@ -21,7 +21,8 @@ int bench_ledger_create(struct bench_table *t, unsigned long pgsizes,
 	if (!t->ledger)
 		return -ENOMEM;
 	/* Of v7s, or of LPAE */
-	err = ledger_init(t->ledger, shift, pgsizes & SZ_1M ? 8 : shift - 3, bits);
+	err = pgsizes & SZ_1M ? ledger_init(t->ledger, shift, 8, bits, 2) :
+				ledger_init(t->ledger, shift, shift - 3, bits, 0);
 	if (err) {
 		kfree(t->ledger);
 		t->ledger = NULL;
@@ -48,11 +49,11 @@ static __always_inline int ledger_alone_map(struct bench_table *t,
 	u64 last = iova + b->size - 1;
 	struct ledger *l = t->ledger;
 	struct ledger_claimed claimed;
-	struct ledger_piece piece;
+	struct ledger_held piece;
 	int err;
 
-	if (likely(ledger_hold_free(l, iova, last, b->shift, b->gfp, &piece))) {
-		ledger_release_map(l, &piece, b->shift, false);
+	if (likely(ledger_hold(l, iova, last, b->shift, LEDGER_MAP, b->gfp, &piece))) {
+		ledger_release_map(&piece, false);
 		return 0;
 	}
 	err = ledger_claim(l, iova, last, LEDGER_MAP, b->gfp, &claimed);
@@ -71,10 +72,10 @@ static __always_inline int ledger_alone_unmap(struct bench_table *t,
 	u64 last = iova + b->size - 1;
 	struct ledger *l = t->ledger;
 	struct ledger_claimed claimed;
-	struct ledger_piece piece;
+	struct ledger_held piece;
 	int err;
 
-	if (likely(ledger_hold_leaves(l, iova, last, &piece))) {
+	if (likely(ledger_hold(l, iova, last, b->shift, LEDGER_UNMAP, 0, &piece))) {
 		ledger_release_unmap(&piece, false);
 		return 0;
 	}

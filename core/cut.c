@@ -16,17 +16,17 @@
  *
  * The order of things, so that all or nothing holds to the end:
  *
- * 1. The range is claimed together with the rest of the leaves at its ends, the
- *    latter's addresses are looked up, and what is to be left of them is recorded.
+ * 1. The range is claimed together with the rest of the leaves at its ends, and the
+ *    latter's addresses are looked up.
  * 2. The leaf at the start is unmapped and invalidated, and its rest is mapped.
  * 3. The same for the leaf at the end, if that is another.
  * 4. The leaves between them are unmapped and invalidated. It cannot fail, nor
  *    can what follows.
  * 5. The range is settled, and the claim is given up.
  *
- * If memory for tables runs out in 2 or 3, what was mapped of the rest is unmapped
- * and invalidated again, and the whole leaf is mapped as it was; after 3 that is
- * done for the first leaf, too. A format needs no memory for this: the tables above
+ * If memory runs out in 2 or 3, what was mapped of the rest is unmapped and
+ * invalidated again, and the whole leaf is mapped as it was; after 3 that is done
+ * for the first leaf, too. A format needs no memory for this: the tables above
  * the leaf are there, since nobody else can have unmapped them, and an empty table
  * in the leaf's own place is one that every format replaces by a block. If it
  * fails all the same, the table is broken.
@@ -75,8 +75,7 @@ struct cut_leaf {
 /**
  * struct cut - A call that cuts leaves.
  * @pgt: The page table.
- * @prot: Protection of what is mapped back.
- * @gfp: For tables and ledger.
+ * @map: Maps back what is to be left, and whole leaves if that fails.
  * @claimed: What is known of the range, with all of the leaves at its ends.
  * @ends: First and last byte of the leaf that holds the first byte of the range, and of
  *	the one that holds the last, which may be the same.
@@ -87,8 +86,7 @@ struct cut_leaf {
  */
 struct cut {
 	struct io_pgtable_safe *pgt;
-	int prot;
-	gfp_t gfp;
+	struct map_op map;
 	struct ledger_claimed claimed;
 	u64 ends[2][2];
 	struct cut_leaf leaf[2];
@@ -150,96 +148,43 @@ static void cut_plan(struct cut *cut, u64 first, u64 last)
 		cut_add_leaf(cut, b, first, last);
 }
 
-/* Claim the leaves that hold the range. They may be others by the time */
+/* Claim the leaves that hold the range. They may be smaller by the time */
 static int cut_claim(struct cut *cut, u64 first, u64 last)
 {
 	struct ledger *l = &cut->pgt->ledger;
-	u64 offs[2] = { first, last }, span[2], now[2];
-	struct ledger_piece p;
-	unsigned int i;
+	u64 a = first, b = last;
 	int err;
 
-	for (i = 0; i < 2; i++) {
-		err = ledger_hold_leaf(l, offs[i], &cut->ends[i][0], &cut->ends[i][1], &p);
-		if (err)
-			return err;
-		ledger_release(&p);
-	}
-	span[0] = cut->ends[0][0];
-	span[1] = cut->ends[1][1];
-	err = ledger_claim(l, span[0], span[1], LEDGER_UNMAP, 0, &cut->claimed);
-	for (i = 0; i < 2 && !err; i++) {
-		ledger_claimed_leaf(l, offs[i], &now[0], &now[1]);
-		if (now[0] == cut->ends[i][0] && now[1] == cut->ends[i][1])
-			continue;
-		ledger_settle(l, span[0], span[1], LEDGER_MAPPED);
-		err = -EBUSY;
-	}
-	return err == -ENOTBLK ? -EBUSY : err;
-}
-
-/* The next leaves of the same size in what is left of a leaf: how many bytes */
-static u64 cut_next_run(const struct cut *cut, const struct cut_leaf *leaf, u64 off,
-			u64 left, unsigned int *shift)
-{
-	u64 count;
-
-	*shift = best_shift(cut->pgt, cut_iova(cut, off),
-			    leaf->paddr + (off - leaf->first), left, &count);
-	return count << *shift;
-}
-
-/* Record what is to be left on one side, so that only tables can be lacking afterwards */
-static int cut_record_rest(struct cut *cut, struct cut_leaf *leaf,
-			   const struct cut_rest *rest)
-{
-	u64 off = rest->first, left = rest->size, run;
-	unsigned int shift;
-	int err = 0;
-
-	for (; left && !err; left -= run, off += run) {
-		run = cut_next_run(cut, leaf, off, left, &shift);
-		err = ledger_record(&cut->pgt->ledger, off, off + run - 1, shift, cut->gfp);
-	}
-	return err;
-}
-
-/* May the leaves be mapped with what is reserved? */
-static int cut_check_reserve(const struct cut *cut)
-{
-	const struct cut_leaf *leaf;
-	int err = 0;
-
-	for (leaf = cut->leaf; leaf < cut->leaf + cut->nr && !err; leaf++)
-		err = check_gfp(cut->pgt, cut_iova(cut, leaf->first), cut_leaf_size(leaf),
-				cut->gfp);
-	return err;
-}
-
-/* Can the backend have mapped the leaf to where it says? */
-static int cut_judge_paddr(struct cut *cut, const struct cut_leaf *leaf)
-{
-	u64 size = cut_leaf_size(leaf);
-
-	if (!check_paddr(cut->pgt, leaf->paddr, size, size))
+	err = ledger_widen(l, &a, &b) ?: ledger_claim(l, a, b, LEDGER_UNMAP, 0, &cut->claimed);
+	if (err)
+		return err == -ENOTBLK ? -EBUSY : err;
+	ledger_claimed_leaf(l, first, &cut->ends[0][0], &cut->ends[0][1]);
+	ledger_claimed_leaf(l, last, &cut->ends[1][0], &cut->ends[1][1]);
+	if (a == cut->ends[0][0] && b == cut->ends[1][1])
 		return 0;
-	set_broken(cut->pgt);
-	return -EIO;
+	ledger_settle(l, a, b, LEDGER_MAPPED);
+	return -EBUSY;
 }
 
+/* May the leaves be mapped back? Then each slot of them is one, to be recorded anew */
 static int cut_prepare(struct cut *cut)
 {
-	int err = cut_check_reserve(cut);
+	struct io_pgtable_safe *pgt = cut->pgt;
 	struct cut_leaf *leaf;
+	int err = 0;
+	u64 size;
 
 	for (leaf = cut->leaf; leaf < cut->leaf + cut->nr && !err; leaf++) {
-		err = cut_judge_paddr(cut, leaf);
-		if (err)
-			break;
-		ledger_split(&cut->pgt->ledger, leaf->first,
-			     leaf->first + cut_leaf_size(leaf) - 1, leaf->shift);
-		err = cut_record_rest(cut, leaf, &leaf->rest[0]) ?:
-		      cut_record_rest(cut, leaf, &leaf->rest[1]);
+		size = cut_leaf_size(leaf);
+		err = check_gfp(pgt, cut_iova(cut, leaf->first), size, cut->map.gfp);
+		/* Can the backend have mapped the leaf to where it says? */
+		if (!err && check_paddr(pgt, leaf->paddr, size, size)) {
+			set_broken(pgt);
+			err = -EIO;
+		}
+		if (!err)
+			ledger_split(&pgt->ledger, leaf->first, leaf->first + size - 1,
+				     leaf->shift);
 	}
 	return err;
 }
@@ -266,25 +211,16 @@ static u64 cut_unmap(struct cut *cut, u64 off, u64 size, u64 granule)
 	return done;
 }
 
-static int cut_map_rest(struct cut *cut, const struct cut_leaf *leaf,
-			struct cut_rest *rest)
+static int cut_map_rest(struct cut *cut, const struct cut_leaf *leaf, struct cut_rest *rest)
 {
-	struct io_pgtable_safe_map_result res = {};
-	struct io_pgtable_safe *pgt = cut->pgt;
-	unsigned int shift;
-	u64 off, run;
+	u64 iova = cut_iova(cut, rest->first), pos = iova;
+	int err = 0;
 
-	rest->mapped = 0;
-	while (rest->mapped < rest->size && !res.err) {
-		off = rest->first + rest->mapped;
-		run = cut_next_run(cut, leaf, off, rest->size - rest->mapped, &shift);
-		run = max_run(run >> shift, shift, MAX_RUN) << shift;
-		res = backend_map(pgt, cut_iova(cut, off),
-				  leaf->paddr + (off - leaf->first), run, shift,
-				  cut->prot, cut->gfp);
-		rest->mapped += res.mapped;
-	}
-	return res.err;
+	if (rest->size)
+		err = map_segment(&cut->map, &pos, leaf->paddr + (rest->first - leaf->first),
+				  rest->size);
+	rest->mapped = pos - iova;
+	return err;
 }
 
 /* Map a leaf as it was, whatever of its rest is mapped now */
@@ -306,7 +242,7 @@ static int cut_put_back(struct cut *cut, struct cut_leaf *leaf)
 	}
 	keeps = begin_tables(pgt, &tables, true);
 	res = backend_map(pgt, cut_iova(cut, leaf->first), leaf->paddr,
-			  cut_leaf_size(leaf), leaf->shift, cut->prot, cut->gfp);
+			  cut_leaf_size(leaf), leaf->shift, cut->map.prot, cut->map.gfp);
 	if (keeps)
 		end_tables(pgt, &tables);
 	if (res.mapped != cut_leaf_size(leaf) || check_table(pgt))
@@ -325,7 +261,7 @@ static int cut_one_leaf(struct cut *cut, struct cut_leaf *leaf)
 	 * Invalidated in any case: nothing may be mapped in its place before. If it is a
 	 * run of entries, a TLB may hold each alone.
 	 */
-	done = cut_unmap(cut, leaf->first, size, BIT(l->shift[l->level_of[leaf->shift]]));
+	done = cut_unmap(cut, leaf->first, size, BIT(l->level[l->level_of[leaf->shift]].shift));
 	if (check_table(cut->pgt))
 		return done ? cut_lost(cut, leaf) : -EIO;
 	err = cut_map_rest(cut, leaf, &leaf->rest[0]);
@@ -352,22 +288,6 @@ static int cut_leaves(struct cut *cut)
 	return err;
 }
 
-/* What is between them; returns how much of it was unmapped */
-static u64 cut_middle(struct cut *cut, u32 flags)
-{
-	bool flush = !(flags & IO_PGTABLE_SAFE_NO_FLUSH), keeps;
-	u64 iova = cut_iova(cut, cut->first), done;
-	struct io_pgtable_safe *pgt = cut->pgt;
-	struct table_op tables;
-
-	if (!cut->size)
-		return 0;
-	keeps = begin_tables(pgt, &tables, false);
-	done = backend_unmap(pgt, iova, cut->size, 0);
-	end_unmap(pgt, keeps ? &tables : NULL, iova, done, BIT(cut->claimed.granule), flush);
-	return done;
-}
-
 /* --- what became of it ------------------------------------------------------ */
 
 static void cut_settle_leaf(struct cut *cut, const struct cut_leaf *leaf)
@@ -389,17 +309,6 @@ static void cut_settle_leaf(struct cut *cut, const struct cut_leaf *leaf)
 	       leaf->stage == CUT_WHOLE ? LEDGER_MAPPED : LEDGER_FREED);
 }
 
-static void cut_end(struct cut *cut, u64 middle)
-{
-	struct io_pgtable_safe *pgt = cut->pgt;
-	struct cut_leaf *leaf;
-
-	for (leaf = cut->leaf; leaf < cut->leaf + cut->nr; leaf++)
-		cut_settle_leaf(cut, leaf);
-	settle(pgt, cut_iova(cut, cut->first), middle, LEDGER_UNMAPPED);
-	settle(pgt, cut_iova(cut, cut->first + middle), cut->size - middle, LEDGER_MAPPED);
-}
-
 /* Bytes of the range that was asked for that are not mapped any more */
 static u64 cut_unmapped(const struct cut *cut, u64 middle)
 {
@@ -416,11 +325,11 @@ cut_range(struct io_pgtable_safe *pgt, u64 iova, u64 size, int prot, gfp_t gfp, 
 {
 	u64 first = to_offset(pgt, iova), middle = 0;
 	struct cut cut __uninitialized;
+	struct cut_leaf *leaf;
 	int err;
 
 	cut.pgt = pgt;
-	cut.prot = prot;
-	cut.gfp = gfp;
+	init_map(&cut.map, pgt, iova, size, prot, gfp);
 	err = cut_claim(&cut, first, first + size - 1);
 	if (err)
 		return unmap_result(0, err);
@@ -428,12 +337,41 @@ cut_range(struct io_pgtable_safe *pgt, u64 iova, u64 size, int prot, gfp_t gfp, 
 	err = cut_prepare(&cut);
 	if (!err)
 		err = cut_leaves(&cut);
-	if (!err) {
+	if (!err)
 		expect_flush(pgt, flags);
-		middle = cut_middle(&cut, flags);
-	}
-	cut_end(&cut, middle);
+	/* What is between them */
+	if (err)
+		settle(pgt, cut_iova(&cut, cut.first), cut.size, LEDGER_MAPPED);
+	else if (cut.size)
+		middle = unmap_claimed(pgt, cut_iova(&cut, cut.first), cut.size, 0, &cut.claimed,
+				       flags).unmapped;
+	for (leaf = cut.leaf; leaf < cut.leaf + cut.nr; leaf++)
+		cut_settle_leaf(&cut, leaf);
 	return unmap_result(cut_unmapped(&cut, middle), err ?: check_table(pgt));
+}
+
+static struct io_pgtable_safe_unmap_result
+cut_or_unmap(struct io_pgtable_safe *pgt, u64 iova, u64 size, int prot, gfp_t gfp,
+	     u32 flags)
+{
+	struct io_pgtable_safe_unmap_result res;
+	int err;
+
+	err = check_cut(pgt, iova, size, prot, gfp, flags);
+	if (unlikely(err))
+		return unmap_result(0, err);
+	res = unmap_range(pgt, iova, size, flags);
+	return res.err == -ENOTBLK ? cut_range(pgt, iova, size, prot, gfp, flags) : res;
+}
+
+static noinline __cold struct io_pgtable_safe_unmap_result
+cut_or_unmap_watched(struct io_pgtable_safe *pgt, u64 iova, u64 size, int prot, gfp_t gfp,
+		     u32 flags)
+{
+	struct io_pgtable_safe_unmap_result res = cut_or_unmap(pgt, iova, size, prot, gfp, flags);
+
+	watch_unmap(pgt, WATCH_CUT, iova, size, flags, res);
+	return res;
 }
 
 /**
@@ -477,14 +415,9 @@ struct io_pgtable_safe_unmap_result
 io_pgtable_safe_cut(struct io_pgtable_safe *pgt, u64 iova, u64 size, int prot,
 		    gfp_t gfp, u32 flags)
 {
-	struct io_pgtable_safe_unmap_result res;
-	int err;
-
-	err = check_cut(pgt, iova, size, prot, gfp, flags);
-	if (unlikely(err))
-		return unmap_result(0, err);
-	res = unmap_range(pgt, iova, size, flags);
-	return res.err == -ENOTBLK ? cut_range(pgt, iova, size, prot, gfp, flags) : res;
+	if (watching())
+		return cut_or_unmap_watched(pgt, iova, size, prot, gfp, flags);
+	return cut_or_unmap(pgt, iova, size, prot, gfp, flags);
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_cut, IO_PGTABLE_SAFE_NS);
 

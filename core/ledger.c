@@ -6,6 +6,7 @@
 #include "ledger.h"
 
 #include "ledger_slots.c"
+#include "ledger_memory.c"
 #include "ledger_nodes.c"
 #include "ledger_claim.c"
 #include "ledger_look.c"

@@ -7,13 +7,17 @@
 
 #include <linux/bitops.h>
 #include <linux/bug.h>
+#include <linux/err.h>
 #include <linux/errno.h>
 #include <linux/gfp.h>
 #include <linux/kernel.h>
 #include <linux/lockdep.h>
+#include <linux/math.h>
+#include <linux/math64.h>
 #include <linux/minmax.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
+#include <linux/stddef.h>
 #include <linux/types.h>
 
 #include "io_pgtable_safe.h"
@@ -57,8 +61,8 @@
  * Each node has a lock, and a key that says which range it describes. Whoever
  * wants slots walks down from the root without a lock, locks the node, compares
  * the key, and walks again if it is another, as pte_offset_map_lock() of mm/ does.
- * A node that goes gets no key and stays in the ledger to be used again, so a
- * walker may meet a node that is somebody else's, but never freed memory.
+ * A node that goes gets no key and stays in the ledger to be used again, at the same
+ * level, so a walker may meet a node that is somebody else's, but never freed memory.
  *
  * An operation claims its range piece by piece, in ascending order, with one
  * node's lock at a time; then the backend runs with no lock held; then the range is
@@ -78,46 +82,85 @@
 
 /* Enough for 64 bits and tables of 256 entries; lockdep has as many subclasses */
 #define LEDGER_MAX_LEVELS	8
-/* The key of a node that is in no tree */
-#define LEDGER_NO_KEY		(~0ULL)
+/* Slots whose children are in one group */
+#define LEDGER_GROUP_SHIFT	5
+#define LEDGER_GROUP		BIT(LEDGER_GROUP_SHIFT)
+/* The key of a node that is in no tree: more than any level, and less than any node */
+#define LEDGER_NO_KEY		LEDGER_MAX_LEVELS
+/* Nodes and groups are cut from chunks: of this size at first, and twice that each time */
+#define LEDGER_MIN_CHUNK	512
+/* Up to this size, or more if nodes are large */
+#define LEDGER_MAX_CHUNK	4096
 
 /**
- * struct ledger_node - The slots of one table.
- * @lock: Protects all but @child and @lvl. Above that of a child.
- * @lvl: Its level, for good.
- * @used: It is or was in the tree, so somebody may be on the way to it.
- * @has_table: A leaf has been mapped in it, so the format has a table for it. Else it
- *	may not: the node is made first.
- * @children: Number of its children.
- * @key: Offset of the first byte that it describes, or %LEDGER_NO_KEY.
- * @child: A pointer for each slot, or NULL as long as there was no child. The array
- *	is published once; pointers are written under @lock and read without it.
- * @next: The next one that is not in use; under &ledger.lock.
- * @bits: Words 2n and 2n + 1 are the lo and hi bits of the same slots.
+ * struct ledger_word - The bits of some slots, see above.
+ * @lo: Their lo bits.
+ * @hi: Their hi bits.
  */
-struct ledger_node {
-	spinlock_t lock; /* see above */
-	u8 lvl;
-	bool used;
-	bool has_table;
-	u16 children;
-	u64 key;
-	struct ledger_node **child;
-	struct ledger_node *next;
-	unsigned long bits[];
+struct ledger_word {
+	unsigned long lo;
+	unsigned long hi;
 };
 
 /**
- * struct ledger_spares - Memory for nodes to come.
- * @node: For each level, by &ledger_node.next.
- * @array: Arrays of children of nodes of this level; the first entry of each is the
- *	next array.
- * @slots: Number of slots of a node, for ledger_spare_bytes().
+ * struct ledger_node - The slots of one table.
+ * @lock: Protects what follows, and the pointers to children. Taken before that of a
+ *	child.
+ * @children: Number of its children.
+ * @has_table: A leaf has been mapped in it, so the format has a table for it. Else it
+ *	may not: the node is made first.
+ * @key: Offset of the first byte that it describes, plus its level; or %LEDGER_NO_KEY.
+ * @next: The next one that is not in use; under &ledger.lock.
+ * @word: The slots.
+ *
+ * Above the lowest level, pointers to groups of children lie before the node, that of
+ * the first group last.
+ */
+struct ledger_node {
+	spinlock_t lock; /* see above */
+	u16 children;
+	bool has_table;
+	u64 key;
+	union {
+		struct ledger_node *next;
+		DECLARE_FLEX_ARRAY(struct ledger_word, word);
+	};
+};
+
+/**
+ * struct ledger_group - Children of some slots of a node.
+ * @child: One for each slot, or NULL; written under the node's lock and read without.
+ * @next: The next one that is not in use; under &ledger.lock.
+ */
+struct ledger_group {
+	struct ledger_node *child[LEDGER_GROUP];
+	struct ledger_group *next;
+};
+
+/**
+ * struct ledger_chunk - Memory for nodes and groups.
+ * @next: The next chunk.
+ * @size: Bytes in it.
+ * @memory: They are zero at first.
+ */
+struct ledger_chunk {
+	struct ledger_chunk *next;
+	size_t size;
+	u64 memory[];
+};
+
+/**
+ * struct ledger_spares - Memory for nodes and groups to come.
+ * @chunk: Chunks of which nothing has been taken.
+ * @place: Where the rest begins of the one that was begun last, which is the ledger's.
+ * @left: Bytes in the rest.
+ * @gave: The chunk that a reservation has for the ledger is there.
  */
 struct ledger_spares {
-	unsigned int slots;
-	struct ledger_node *node[LEDGER_MAX_LEVELS];
-	struct ledger_node **array[LEDGER_MAX_LEVELS];
+	struct ledger_chunk *chunk;
+	void *place;
+	size_t left;
+	bool gave;
 };
 
 /**
@@ -133,28 +176,48 @@ struct ledger_closed {
 };
 
 /**
+ * struct ledger_level - A level of the tree.
+ * @mask: The bytes that a node describes, minus one.
+ * @shift: log2 of the bytes of a slot.
+ */
+struct ledger_level {
+	u64 mask;
+	u8 shift;
+};
+
+/**
  * struct ledger - The record of one page table.
  * @root: The node of the highest level. Never goes.
  * @closed: Ranges that are closed; written under @lock.
- * @mask: For each level, the bytes that a node describes, minus one.
  * @levels: Number of levels.
  * @width: log2 of the slots of a node below the root.
- * @shift: For each level, log2 of the bytes of a slot.
+ * @top: log2 of the bytes of a slot of the root.
  * @level_of: The level that has leaves of this size, as log2.
- * @lock: Protects @unused, @reserve and the list of @closed. Innermost.
- * @unused: Nodes that have been used, and no arrays.
- * @reserve: Spares for maps with %IO_PGTABLE_SAFE_RESERVED, or NULL.
+ * @level: The levels, from below.
+ * @chunk_size: Bytes in a chunk at most.
+ * @next_size: Bytes in the next one; written under @lock.
+ * @lock: Protects the list of @closed and what follows. Innermost.
+ * @nodes: For each level, nodes that went.
+ * @groups: Groups of such nodes.
+ * @chunks: Memory that is or was in the tree, so somebody may be on the way to it.
+ * @spares: Memory for more.
+ * @reserve: Memory for maps with %IO_PGTABLE_SAFE_RESERVED, or NULL.
  */
 struct ledger {
 	struct ledger_node *root;
 	struct ledger_closed *closed;
-	u64 mask[LEDGER_MAX_LEVELS];
 	u8 levels;
 	u8 width;
-	u8 shift[LEDGER_MAX_LEVELS];
+	u8 top;
 	u8 level_of[64];
+	struct ledger_level level[LEDGER_MAX_LEVELS];
+	size_t chunk_size;
+	size_t next_size;
 	spinlock_t lock; /* see above */
-	struct ledger_spares unused;
+	struct ledger_node *nodes[LEDGER_MAX_LEVELS];
+	struct ledger_group *groups[LEDGER_MAX_LEVELS];
+	struct ledger_chunk *chunks;
+	struct ledger_spares spares;
 	struct ledger_spares *reserve;
 };
 
@@ -195,19 +258,51 @@ struct ledger_claimed {
 };
 
 /**
+ * struct ledger_words - Words of slots, one after the other.
+ * @word: The word.
+ * @mask: Which of its slots are meant.
+ * @left: The last slot meant, counted from the first one of the word.
+ */
+struct ledger_words {
+	struct ledger_word *word;
+	unsigned long mask;
+	unsigned long left;
+};
+
+/**
+ * struct ledger_held - Slots of a node whose lock is held over a call of the backend.
+ * @node: The node.
+ * @words: The slots.
+ * @run: For a map: log2 of the slots of a leaf.
+ */
+struct ledger_held {
+	struct ledger_node *node;
+	struct ledger_words words;
+	unsigned int run;
+};
+
+/**
  * struct ledger_piece - A part of a range that one node can answer for.
  * @node: The node, locked.
  * @a: The first slot.
  * @b: The last slot. None has a child.
- * @whole: The range covers the slots whole; else only a part of slot @a.
+ * @whole: The piece covers the slots whole; else only a part of slot @a.
+ * @first: Offset of the first byte.
  * @end: Offset of the last byte.
+ * @next: Offset where the next piece begins, if there is @more.
+ * @last: Offset of the last byte of the range.
+ * @more: @end is not @last.
  */
 struct ledger_piece {
 	struct ledger_node *node;
-	unsigned int a;
-	unsigned int b;
+	unsigned long a;
+	unsigned long b;
 	bool whole;
+	u64 first;
 	u64 end;
+	u64 next;
+	u64 last;
+	bool more;
 };
 
 #endif /* _IO_PGTABLE_SAFE_CORE_LEDGER_H */

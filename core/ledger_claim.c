@@ -5,64 +5,53 @@
 
 /* --- may it be had? ------------------------------------------------------- */
 
-/* Are the holes of a part of the range claimed? The caller has locked a node of it */
-static noinline bool ledger_in_closed(struct ledger *l, u64 first, u64 last)
+/* The range whose holes are claimed, of those that have a part of this one */
+static struct ledger_closed *ledger_find_closed(const struct ledger *l, u64 first, u64 last)
 {
 	struct ledger_closed *c;
 
-	spin_lock(&l->lock);
 	for (c = l->closed; c; c = c->next)
 		if (first <= c->last && last >= c->first)
 			break;
-	spin_unlock(&l->lock);
 	return c;
 }
 
+static noinline bool ledger_in_closed(struct ledger *l, u64 first, u64 last)
+{
+	bool closed;
+
+	spin_lock(&l->lock);
+	closed = ledger_find_closed(l, first, last);
+	spin_unlock(&l->lock);
+	return closed;
+}
+
 /*
- * Pairs with ledger_close(): that has published its range before it takes the lock
- * of any node, so whoever comes to a node later sees it.
+ * Are holes of the range claimed? Pairs with ledger_close(): that has published its
+ * range before it takes the lock of any node, so whoever comes to a node later sees it.
  */
 static __always_inline bool ledger_is_closed(struct ledger *l, u64 first, u64 last)
 {
 	return unlikely(READ_ONCE(l->closed)) && ledger_in_closed(l, first, last);
 }
 
-static noinline int ledger_reason(const struct ledger_piece *p, unsigned int last,
-				  enum ledger_want want)
+/* What keeps a piece from being claimed? */
+static int ledger_judge(const struct ledger *l, const struct ledger_piece *p,
+			enum ledger_want want)
 {
-	unsigned int start = ledger_start_of(p->node, p->a);
+	unsigned long start = ledger_start_of(p->node, p->a);
+	unsigned long last = ledger_last_slot(l, ledger_lvl(p->node));
+	bool used = ledger_any(p->node, p->a, p->b, LEDGER_USED);
 
-	if (ledger_any_busy(p->node, start, p->b))
+	if (used && ledger_any(p->node, start, p->b, LEDGER_BUSY))
 		return -EBUSY;
-	switch (want) {
-	case LEDGER_MAP:
-		return -EEXIST;
-	case LEDGER_UNMAP:
-		if (!ledger_all_used(p->node, p->a, p->b))
-			return -ENOENT;
-		break;
-	case LEDGER_PRESENT:
-		if (!p->whole && !ledger_any_used(p->node, p->a, p->b))
-			return 0;
-		break;
-	default:
+	if (want == LEDGER_MAP)
+		return used ? -EEXIST : 0;
+	if (want == LEDGER_UNMAP && ledger_any(p->node, p->a, p->b, LEDGER_HOLE))
+		return -ENOENT;
+	if (want == LEDGER_LOOK || !used)
 		return 0;
-	}
 	return !p->whole || ledger_is_cut(p->node, p->a, p->b, last) ? -ENOTBLK : 0;
-}
-
-/* What keeps a piece from being claimed? Most of the time nothing does */
-static __always_inline int ledger_judge(const struct ledger *l, const struct ledger_piece *p,
-					enum ledger_want want)
-{
-	unsigned int last = ledger_last_slot(l, p->node->lvl);
-
-	if (want == LEDGER_MAP && likely(!ledger_any_used(p->node, p->a, p->b)))
-		return 0;
-	if (want == LEDGER_UNMAP && p->whole &&
-	    likely(ledger_are_leaves(p->node, p->a, p->b, last)))
-		return 0;
-	return ledger_reason(p, last, want);
 }
 
 /**
@@ -78,57 +67,17 @@ static __always_inline int ledger_judge(const struct ledger *l, const struct led
  */
 static noinline int ledger_check(struct ledger *l, u64 first, u64 last, enum ledger_want want)
 {
-	struct ledger_piece p;
+	struct ledger_piece p = ledger_pieces(first, last);
 	int err = 0, now;
-	u64 pos = first;
 
-	for (;;) {
-		ledger_lock_piece(l, pos, last, &p);
+	while (ledger_next_piece(l, &p)) {
 		now = ledger_judge(l, &p, want);
-		ledger_unlock_node(p.node);
-		if (now == -EBUSY)
-			return now;
-		err = err ?: now;
-		if (p.end == last)
-			break;
-		pos = p.end + 1;
+		err = !err || now == -EBUSY ? now : err;
 	}
 	return ledger_is_closed(l, first, last) && want != LEDGER_PRESENT ? -EBUSY : err;
 }
 
-/* --- what becomes of it --------------------------------------------------- */
-
-/* Nodes whose last byte this is go, if the claimed range covers them */
-static void ledger_shrink_at(struct ledger *l, u64 first, u64 end)
-{
-	unsigned int lvl;
-
-	for (lvl = 0; lvl + 1 < l->levels; lvl++) {
-		if ((end & l->mask[lvl]) != l->mask[lvl] || first > (end & ~l->mask[lvl]))
-			return;
-		ledger_unhook(l, end, lvl);
-	}
-}
-
-/*
- * All nodes that a claimed range covers go, from below, and leave a claimed slot. They
- * may not become free before: somebody else could map and unmap something there, and
- * the table that this takes would be left without a node.
- */
-static void ledger_shrink(struct ledger *l, u64 first, u64 last)
-{
-	struct ledger_piece p;
-	u64 pos = first;
-
-	for (;;) {
-		ledger_lock_piece(l, pos, last, &p);
-		ledger_unlock_node(p.node);
-		ledger_shrink_at(l, first, p.end);
-		if (p.end == last)
-			return;
-		pos = p.end + 1;
-	}
-}
+/* --- claims, and what becomes of them ------------------------------------- */
 
 /**
  * ledger_settle() - Say what became of a range, or a part of it.
@@ -142,72 +91,17 @@ static void ledger_shrink(struct ledger *l, u64 first, u64 last)
  */
 static void ledger_settle(struct ledger *l, u64 first, u64 last, enum ledger_outcome outcome)
 {
-	struct ledger_piece p;
-	u64 pos = first;
+	struct ledger_piece p = ledger_pieces(first, last);
 
-	if (outcome == LEDGER_UNMAPPED && last - first >= l->mask[0])
-		ledger_shrink(l, first, last);
-	for (;;) {
-		ledger_lock_piece(l, pos, last, &p);
-		if (likely(p.whole)) {
-			if (outcome == LEDGER_MAPPED) {
-				p.node->has_table |= ledger_any_used(p.node, p.a, p.b);
-				ledger_set_busy(p.node, p.a, p.b, false);
-			} else {
-				ledger_clear(p.node, p.a, p.b);
-			}
-		}
-		ledger_unlock_node(p.node);
-		if (p.end == last)
-			return;
-		pos = p.end + 1;
-	}
-}
-
-/* --- claims --------------------------------------------------------------- */
-
-/* Piece by piece. *end: behind what was claimed; 1 if it ends in a refusal */
-static int ledger_claim_pieces(struct ledger *l, u64 first, u64 last, enum ledger_want want,
-			       gfp_t gfp, struct ledger_claimed *c, u64 *end)
-{
-	bool looked = false, refused;
-	struct ledger_piece p;
-	unsigned int lvl;
-	int err;
-
-	for (*end = first;; *end = p.end + 1) {
-again:
-		ledger_lock_piece(l, *end, last, &p);
-		lvl = p.node->lvl;
-		/* One that will be refused is not to get in the way of others */
-		if (!looked && p.end != last) {
-			ledger_unlock_node(p.node);
-			err = ledger_check(l, first, last, want);
-			if (err)
-				return err;
-			looked = true;
-			goto again;
-		}
-		refused = ledger_judge(l, &p, want) ||
-			  (want == LEDGER_MAP && ledger_is_closed(l, *end, p.end));
-		if (!refused && p.whole && want == LEDGER_MAP)
-			ledger_set(p.node, p.a, p.b, 0, true);
-		else if (!refused && p.whole)
-			ledger_set_busy(p.node, p.a, p.b, true);
-		ledger_unlock_node(p.node);
-		if (refused)
-			return 1;
-		c->granule = min_t(unsigned int, c->granule, l->shift[lvl]);
-		c->tables |= !p.a && p.b == ledger_last_slot(l, lvl) && lvl + 1 < l->levels;
-		if (!p.whole && want == LEDGER_MAP) {
-			err = ledger_divide(l, *end, lvl, false, gfp);
-			if (err)
-				return err;
-			looked = true;
-			goto again;
-		}
-		if (p.end == last)
-			return 0;
+	if (outcome == LEDGER_UNMAPPED && last - first >= l->level[0].mask)
+		ledger_prune(l, first, last, l->levels - 1);
+	while (ledger_next_piece(l, &p)) {
+		if (!p.whole)
+			continue;
+		if (outcome == LEDGER_MAPPED)
+			p.node->has_table |= ledger_any(p.node, p.a, p.b, LEDGER_USED);
+		ledger_set(p.node, p.a, p.b, outcome == LEDGER_MAPPED ? LEDGER_END : LEDGER_FREE,
+			   0);
 	}
 }
 
@@ -229,18 +123,42 @@ again:
 static int ledger_claim(struct ledger *l, u64 first, u64 last, enum ledger_want want,
 			gfp_t gfp, struct ledger_claimed *c)
 {
-	u64 end;
-	int err;
+	struct ledger_piece p = ledger_pieces(first, last);
+	bool looked = false, map = want == LEDGER_MAP;
+	struct ledger_node *node;
+	unsigned int lvl;
+	int err = 0;
 
-	c->granule = l->shift[l->levels - 1];
+	c->granule = l->top;
 	c->tables = false;
-	err = ledger_claim_pieces(l, first, last, want, gfp, c, &end);
-	if (!err)
-		return 0;
-	if (end != first)
-		ledger_settle(l, first, end - 1,
-			      want == LEDGER_MAP ? LEDGER_FREED : LEDGER_MAPPED);
-	if (err < 0)
+	while (!err && ledger_next_piece(l, &p)) {
+		lvl = ledger_lvl(p.node);
+		if (p.more && !looked) {
+			/* One that will be refused is not to get in the way of others */
+			ledger_drop(&p, true);
+			err = ledger_check(l, first, last, want);
+			looked = true;
+		} else if (ledger_judge(l, &p, want) ||
+			   (map && ledger_is_closed(l, p.first, p.end))) {
+			ledger_drop(&p, true);
+			err = -EAGAIN;
+		} else if (map && !p.whole) {
+			ledger_drop(&p, true);
+			node = ledger_reach(l, p.first, lvl - 1, false, gfp);
+			if (!IS_ERR(node))
+				ledger_unlock_node(node);
+			else if (PTR_ERR(node) == -ENOMEM)
+				err = -ENOMEM;
+		} else if (p.whole) {
+			ledger_set(p.node, p.a, p.b, map ? LEDGER_CLAIMED : LEDGER_BEGIN, 0);
+			c->granule = min_t(unsigned int, c->granule, l->level[lvl].shift);
+			c->tables |= !p.a && p.b == ledger_last_slot(l, lvl) &&
+				     lvl + 1 < l->levels;
+		}
+	}
+	if (err && p.next != first)
+		ledger_settle(l, first, p.next - 1, map ? LEDGER_FREED : LEDGER_MAPPED);
+	if (err != -EAGAIN)
 		return err;
 	/* Whoever was in the way may be gone by now */
 	return ledger_check(l, first, last, want) ?: -EBUSY;
@@ -258,19 +176,17 @@ static int ledger_claim(struct ledger *l, u64 first, u64 last, enum ledger_want 
  */
 static int ledger_close(struct ledger *l, struct ledger_closed *c)
 {
-	struct ledger_closed *other;
+	bool closed;
 
 	spin_lock(&l->lock);
-	for (other = l->closed; other; other = other->next)
-		if (c->first <= other->last && c->last >= other->first)
-			break;
-	if (!other) {
+	closed = ledger_find_closed(l, c->first, c->last);
+	if (!closed) {
 		c->next = l->closed;
 		/* Pairs with ledger_is_closed(), by the lock of any node of the range */
 		WRITE_ONCE(l->closed, c);
 	}
 	spin_unlock(&l->lock);
-	return other ? -EBUSY : 0;
+	return closed ? -EBUSY : 0;
 }
 
 static void ledger_open(struct ledger *l, struct ledger_closed *c)
@@ -282,21 +198,6 @@ static void ledger_open(struct ledger *l, struct ledger_closed *c)
 		;
 	WRITE_ONCE(*place, c->next);
 	spin_unlock(&l->lock);
-}
-
-/* In a closed range, in which nothing is mapped: so that its nodes can go */
-static void ledger_claim_free(struct ledger *l, u64 first, u64 last)
-{
-	struct ledger_piece p;
-	u64 pos = first;
-
-	for (;; pos = p.end + 1) {
-		ledger_lock_piece(l, pos, last, &p);
-		ledger_set(p.node, p.a, p.b, 0, true);
-		ledger_unlock_node(p.node);
-		if (p.end == last)
-			return;
-	}
 }
 
 /**
@@ -315,55 +216,34 @@ static void ledger_claim_free(struct ledger *l, u64 first, u64 last)
 static bool ledger_claim_table(struct ledger *l, u64 *pos, const struct ledger_closed *c,
 			       unsigned long sizes, unsigned int *shift)
 {
-	struct ledger_piece p;
+	struct ledger_piece p = ledger_pieces(*pos, c->last);
 	unsigned int lvl;
-	bool has_table;
-	u64 mask, end;
+	u64 mask;
 
-	for (*shift = 0;; *pos = p.end + 1) {
-		ledger_lock_piece(l, *pos, c->last, &p);
-		lvl = p.node->lvl;
-		has_table = p.node->has_table;
-		ledger_unlock_node(p.node);
+	*shift = 0;
+	while (!*shift && ledger_next_piece(l, &p)) {
 		/* There are tables above it, too */
-		while (has_table && ++lvl < l->levels) {
+		for (lvl = ledger_lvl(p.node) + 1; p.node->has_table && lvl < l->levels; lvl++) {
 			mask = ledger_slot_mask(l, lvl);
 			if ((p.end & ~mask) < c->first || (p.end | mask) > c->last)
 				break;
 			if (sizes & (mask + 1))
-				*shift = l->shift[lvl];
+				*shift = l->level[lvl].shift;
 		}
-		if (*shift)
-			break;
-		if (p.end == c->last)
-			return false;
 	}
+	if (!*shift)
+		return false;
+	ledger_drop(&p, false);
 	mask = BIT_ULL(*shift) - 1;
-	end = p.end | mask;
 	*pos = p.end & ~mask;
-	ledger_claim_free(l, *pos, end);
+	/* So that its nodes can go */
+	p = ledger_pieces(*pos, *pos | mask);
+	while (ledger_next_piece(l, &p))
+		ledger_set(p.node, p.a, p.b, LEDGER_CLAIMED, 0);
 	return true;
 }
 
 /* --- the leaves of a map -------------------------------------------------- */
-
-/* A claimed slot takes the place of all that is below it */
-static void ledger_merge(struct ledger *l, u64 off, unsigned int lvl)
-{
-	struct ledger_node *node = ledger_walk(l, off, lvl - 1);
-	unsigned int slot;
-	u64 below;
-
-	if (node->lvl != lvl - 1)
-		return;
-	off &= ~ledger_slot_mask(l, lvl);
-	for (slot = 0; node->children && slot <= ledger_last_slot(l, lvl - 1); slot++) {
-		below = off + ((u64)slot << l->shift[lvl - 1]);
-		if (ledger_child(node, slot))
-			ledger_merge(l, below, lvl - 1);
-	}
-	ledger_unhook(l, off, lvl - 1);
-}
 
 /**
  * ledger_record() - Record leaves of one size in a range claimed for a map.
@@ -381,32 +261,18 @@ static void ledger_merge(struct ledger *l, u64 off, unsigned int lvl)
  */
 static int ledger_record(struct ledger *l, u64 first, u64 last, unsigned int shift, gfp_t gfp)
 {
-	unsigned int lvl = l->level_of[shift], run = shift - l->shift[lvl], a, b;
+	unsigned int lvl = l->level_of[shift];
 	struct ledger_node *node;
 	u64 pos = first, end;
-	int err;
 
+	ledger_prune(l, first, last, lvl);
 	for (;;) {
-		node = ledger_lock(l, pos, lvl);
-		if (node->lvl > lvl) {
-			ledger_unlock_node(node);
-			err = ledger_divide(l, pos, node->lvl, true, gfp);
-			if (err)
-				return err;
-			continue;
-		}
-		end = min(last, pos | l->mask[lvl]);
-		a = ledger_slot(l, pos, lvl);
-		b = ledger_slot(l, end, lvl);
-		if (node->children && (ledger_child(node, a) ||
-				       ledger_before_child(node, a, b) != b)) {
-			ledger_unlock_node(node);
-			a = ledger_child(node, a) ? a : ledger_before_child(node, a, b) + 1;
-			ledger_merge(l, (pos & ~l->mask[lvl]) + ((u64)a << l->shift[lvl]),
-				     lvl);
-			continue;
-		}
-		ledger_set(node, a, b, run, true);
+		node = ledger_reach(l, pos, lvl, true, gfp);
+		if (IS_ERR(node))
+			return PTR_ERR(node);
+		end = min(last, pos | l->level[lvl].mask);
+		ledger_set(node, ledger_slot(l, pos, lvl), ledger_slot(l, end, lvl),
+			   LEDGER_CLAIMED, shift - l->level[lvl].shift);
 		ledger_unlock_node(node);
 		if (end == last)
 			return 0;
@@ -422,7 +288,7 @@ static int ledger_record(struct ledger *l, u64 first, u64 last, unsigned int shi
 static u64 ledger_room(const struct ledger *l, u64 off, unsigned int shift)
 {
 	unsigned int lvl = l->level_of[shift];
-	u64 mask = l->mask[lvl];
+	u64 mask = l->level[lvl].mask;
 
 	return lvl ? ((mask - (off & mask)) >> shift) + 1 : ~0ULL;
 }
@@ -430,87 +296,91 @@ static u64 ledger_room(const struct ledger *l, u64 off, unsigned int shift)
 /* Before a claimed leaf is recorded as smaller ones: each of its slots is one */
 static int ledger_split(struct ledger *l, u64 first, u64 last, unsigned int shift)
 {
-	return ledger_record(l, first, last, l->shift[l->level_of[shift]], 0);
+	return ledger_record(l, first, last, l->level[l->level_of[shift]].shift, 0);
 }
 
 /* The last byte of what the node of level 0 that has a byte describes */
 static __always_inline u64 ledger_node_end(const struct ledger *l, u64 off)
 {
-	return off | l->mask[0];
+	return off | l->level[0].mask;
 }
 
 /* --- with the lock held --------------------------------------------------- */
 
-/*
- * A range in one node can be had with its lock held over the call of the backend;
- * nobody sees that it is under way then. Where that is not enough after all, it
- * becomes a claim without a moment in between.
+/**
+ * ledger_hold() - Have a range in one node, with the lock held.
+ * @l: The ledger.
+ * @first: Offset of the first byte.
+ * @last: Offset of the last byte.
+ * @shift: log2 of the size of the leaves to be mapped, or of some that would fill it.
+ * @want: %LEDGER_MAP, or %LEDGER_UNMAP for one that leaves its table there.
+ * @gfp: For nodes that a map needs.
+ * @p: Set to what is held.
+ *
+ * The lock is kept over the call of the backend, so nobody sees that an operation is
+ * under way. Where one call is not enough after all, the lock becomes a claim without
+ * a moment in between.
+ *
+ * Context: Process context, atomic sections included; sleeps if @gfp allows it.
+ * Return: False if it takes a claim; nothing is locked then.
  */
-
-/* For a map of leaves of one size. False if it takes more; then nothing is locked */
-static __always_inline bool ledger_hold_free(struct ledger *l, u64 first, u64 last,
-					     unsigned int shift, gfp_t gfp,
-					     struct ledger_piece *p)
+static __always_inline bool ledger_hold(struct ledger *l, u64 first, u64 last,
+					unsigned int shift, enum ledger_want want,
+					gfp_t gfp, struct ledger_held *p)
 {
-	unsigned int lvl = l->level_of[shift];
-	bool used;
+	const unsigned int lvl = l->level_of[shift];
+	const struct ledger_level level = l->level[lvl];
+	const unsigned long a = (first & level.mask) >> level.shift;
+	const unsigned long b = (last & level.mask) >> level.shift;
+	const u64 key = (first & ~level.mask) | lvl;
+	struct ledger_node *node;
+	unsigned long end;
 
-	if (unlikely((first ^ last) & ~l->mask[lvl]))
+	if (unlikely((first ^ last) & ~level.mask))
 		return false;
-	for (;;) {
-		p->node = ledger_lock(l, first, lvl);
-		if (likely(p->node->lvl == lvl))
-			break;
-		p->a = ledger_slot(l, first, p->node->lvl);
-		used = ledger_any_used(p->node, p->a, p->a);
-		ledger_unlock_node(p->node);
-		if (used || ledger_divide(l, first, p->node->lvl, false, gfp))
+	node = ledger_walk(l, first, lvl);
+	ledger_lock_node(node);
+	if (unlikely(node->key != key)) {
+		ledger_unlock_node(node);
+		if (want != LEDGER_MAP)
+			return false;
+		node = ledger_reach(l, first, lvl, false, gfp);
+		if (IS_ERR(node))
 			return false;
 	}
-	p->a = ledger_slot(l, first, lvl);
-	p->b = ledger_slot(l, last, lvl);
-	if (likely(!p->node->children && !ledger_any_used(p->node, p->a, p->b) &&
-		   !ledger_is_closed(l, first, last)))
-		return true;
-	ledger_unlock_node(p->node);
+	p->node = node;
+	p->words = ledger_first_word(node, a, b);
+	p->run = shift - level.shift;
+	if (want == LEDGER_MAP) {
+		if (likely(!ledger_any_word(p->words, LEDGER_USED) && !node->children &&
+			   !ledger_is_closed(l, first, last)))
+			return true;
+	} else {
+		end = level.mask >> level.shift;
+		if (likely(!ledger_any_word(p->words, LEDGER_NOT_IDLE) && (a || b != end) &&
+			   !ledger_is_cut(node, a, b, end)))
+			return true;
+	}
+	ledger_unlock_node(node);
 	return false;
 }
 
-/* For an unmap that leaves its table there */
-static __always_inline bool ledger_hold_leaves(struct ledger *l, u64 first, u64 last,
-					       struct ledger_piece *p)
-{
-	unsigned int end;
-
-	ledger_lock_piece(l, first, last, p);
-	end = ledger_last_slot(l, p->node->lvl);
-	if (likely(p->end == last && !(p->a == 0 && p->b == end) &&
-		   !ledger_judge(l, p, LEDGER_UNMAP)))
-		return true;
-	ledger_unlock_node(p->node);
-	return false;
-}
-
-static __always_inline void ledger_release(struct ledger_piece *p)
+static __always_inline void ledger_release(struct ledger_held *p)
 {
 	ledger_unlock_node(p->node);
 }
 
-/* All of it was mapped with leaves of this size, or it is claimed for that now */
-static __always_inline void ledger_release_map(const struct ledger *l, struct ledger_piece *p,
-					       unsigned int shift, bool busy)
+/* All of it was mapped, or it is claimed for that now */
+static __always_inline void ledger_release_map(struct ledger_held *p, bool busy)
 {
-	ledger_set(p->node, p->a, p->b, shift - l->shift[p->node->lvl], busy);
+	ledger_set_words(p->node, p->words, busy ? LEDGER_CLAIMED : LEDGER_LEAVES, p->run);
 	if (!busy)
 		p->node->has_table = true;
 	ledger_unlock_node(p->node);
 }
 
-static __always_inline void ledger_release_unmap(struct ledger_piece *p, bool busy)
+static __always_inline void ledger_release_unmap(struct ledger_held *p, bool busy)
 {
-	if (busy)
-		ledger_set_busy(p->node, p->a, p->b, true);
-	else
-		ledger_clear(p->node, p->a, p->b);
+	ledger_set_words(p->node, p->words, busy ? LEDGER_BEGIN : LEDGER_FREE, 0);
 	ledger_unlock_node(p->node);
 }

@@ -3,17 +3,25 @@
  * Questions to the ledger. What is under way counts as not mapped.
  */
 
+static u64 ledger_offset(const struct ledger *l, const struct ledger_node *node,
+			 unsigned long slot)
+{
+	unsigned int lvl = ledger_lvl(node);
+
+	return node->key - lvl + ((u64)slot << l->level[lvl].shift);
+}
+
 /* The leaf that has a byte, in a locked node */
 static void ledger_leaf_at(const struct ledger *l, const struct ledger_node *node, u64 off,
 			   u64 *first, u64 *last)
 {
-	unsigned int shift = l->shift[node->lvl], end = ledger_last_slot(l, node->lvl);
-	unsigned int slot = ledger_slot(l, off, node->lvl), a = ledger_start_of(node, slot), b;
+	unsigned int lvl = ledger_lvl(node);
+	unsigned long b = ledger_slot(l, off, lvl), end = ledger_last_slot(l, lvl);
 
-	for (b = a; b < end && ledger_goes_on(node, b + 1); b++)
-		;
-	*first = node->key + ((u64)a << shift);
-	*last = node->key + ((u64)b << shift) + ledger_slot_mask(l, node->lvl);
+	*first = ledger_offset(l, node, ledger_start_of(node, b));
+	while (b < end && ledger_goes_on(node, b + 1))
+		b++;
+	*last = ledger_offset(l, node, b) + ledger_slot_mask(l, lvl);
 }
 
 /* A leaf that the caller has claimed */
@@ -37,18 +45,18 @@ static void ledger_claimed_leaf(const struct ledger *l, u64 off, u64 *first, u64
  * Return: 0; -ENOENT or -EBUSY, and then nothing is held.
  */
 static int ledger_hold_leaf(struct ledger *l, u64 off, u64 *first, u64 *last,
-			    struct ledger_piece *p)
+			    struct ledger_held *p)
 {
-	unsigned int slot;
+	unsigned long slot;
 	int err = 0;
 
 	p->node = ledger_lock(l, off, 0);
-	slot = ledger_slot(l, off, p->node->lvl);
+	slot = ledger_slot(l, off, ledger_lvl(p->node));
 	if (ledger_is_closed(l, off, off))
 		err = -EBUSY;
-	else if (!ledger_any_used(p->node, slot, slot))
+	else if (!ledger_any(p->node, slot, slot, LEDGER_USED))
 		err = -ENOENT;
-	else if (ledger_any_busy(p->node, ledger_start_of(p->node, slot), slot))
+	else if (ledger_any(p->node, ledger_start_of(p->node, slot), slot, LEDGER_BUSY))
 		err = -EBUSY;
 	if (err)
 		ledger_unlock_node(p->node);
@@ -69,7 +77,7 @@ static int ledger_hold_leaf(struct ledger *l, u64 off, u64 *first, u64 *last,
 static int ledger_widen(struct ledger *l, u64 *first, u64 *last)
 {
 	u64 offs[2] = { *first, *last }, a, b;
-	struct ledger_piece p;
+	struct ledger_held p;
 	unsigned int i;
 	int err;
 
@@ -101,37 +109,32 @@ static int ledger_widen(struct ledger *l, u64 *first, u64 *last)
 static bool ledger_next_extent(struct ledger *l, u64 first, u64 last, bool busy, u64 *start,
 			       u64 *end)
 {
-	unsigned int slot, shift;
-	struct ledger_piece p;
+	struct ledger_piece p = ledger_pieces(first, last);
 	bool found = false;
-	u64 pos = first;
+	unsigned long slot;
 
-	for (;;) {
-		ledger_lock_piece(l, pos, last, &p);
-		shift = l->shift[p.node->lvl];
+	*end = last;
+	while (ledger_next_piece(l, &p)) {
 		slot = p.a;
 		if (!found) {
 			slot = ledger_find(p.node, slot, p.b, busy, true);
 			found = slot <= p.b;
-			*start = max(pos, p.node->key + ((u64)slot << shift));
+			*start = max(p.first, ledger_offset(l, p.node, slot));
 		}
 		if (found)
 			slot = ledger_find(p.node, slot, p.b, busy, false);
-		*end = p.node->key + ((u64)slot << shift) - 1;
-		ledger_unlock_node(p.node);
-		if (found && slot <= p.b)
-			return true;
-		if (p.end == last)
+		if (found && slot <= p.b) {
+			*end = ledger_offset(l, p.node, slot) - 1;
+			ledger_drop(&p, false);
 			break;
-		pos = p.end + 1;
+		}
 	}
-	*end = last;
 	return found;
 }
 
 static u64 ledger_mapped(struct ledger *l)
 {
-	u64 space = l->mask[l->levels - 1], pos = 0, first, last, bytes = 0;
+	u64 space = l->level[l->levels - 1].mask, pos = 0, first, last, bytes = 0;
 
 	while (ledger_next_extent(l, pos, space, false, &first, &last)) {
 		bytes += last - first + 1;

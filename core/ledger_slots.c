@@ -3,110 +3,94 @@
  * The slots of one node of the ledger, which is locked.
  */
 
-/* The bits of slots a to b that are in word w */
-static __always_inline unsigned long ledger_bits(unsigned int w, unsigned int a,
-						 unsigned int b)
+static __always_inline void ledger_limit_mask(struct ledger_words *w)
 {
-	unsigned long mask = ~0UL;
-
-	if (w == BIT_WORD(a))
-		mask <<= a % BITS_PER_LONG;
-	if (w == BIT_WORD(b))
-		mask &= ~0UL >> (BITS_PER_LONG - 1 - b % BITS_PER_LONG);
-	return mask;
+	if (w->left < BITS_PER_LONG)
+		w->mask &= ~0UL >> ~w->left % BITS_PER_LONG;
 }
 
-/**
- * struct ledger_words - Words of slots, one after the other.
- * @lo: The lo bits of the slots; their hi bits are behind.
- * @end: Those of the last word.
- * @mask: Which bits of the word are meant.
- * @last: Which are in the last word.
- */
-struct ledger_words {
-	unsigned long *lo;
-	unsigned long *end;
-	unsigned long mask;
-	unsigned long last;
-};
-
 static __always_inline struct ledger_words ledger_first_word(const struct ledger_node *node,
-							     unsigned int a, unsigned int b)
+							     unsigned long a, unsigned long b)
 {
 	struct ledger_words w = {
-		.lo = (unsigned long *)&node->bits[2 * BIT_WORD(a)],
-		.end = (unsigned long *)&node->bits[2 * BIT_WORD(b)],
+		.word = (struct ledger_word *)&node->word[BIT_WORD(a)],
 		.mask = ~0UL << a % BITS_PER_LONG,
-		.last = ~0UL >> (BITS_PER_LONG - 1 - b % BITS_PER_LONG),
+		.left = b - round_down(a, BITS_PER_LONG),
 	};
 
-	if (w.lo == w.end)
-		w.mask &= w.last;
+	ledger_limit_mask(&w);
 	return w;
 }
 
 /* False if this was the last one */
 static __always_inline bool ledger_next_word(struct ledger_words *w)
 {
-	if (w->lo == w->end)
+	if (likely(w->left < BITS_PER_LONG))
 		return false;
-	w->lo += 2;
-	w->mask = w->lo == w->end ? w->last : ~0UL;
+	w->word++;
+	w->mask = ~0UL;
+	w->left -= BITS_PER_LONG;
+	ledger_limit_mask(w);
 	return true;
 }
 
-static __always_inline bool ledger_lo(const struct ledger_node *node, unsigned int slot)
+/* --- what they are -------------------------------------------------------- */
+
+/**
+ * enum ledger_kind - What to look for in slots.
+ * @LEDGER_USED: A part of a leaf.
+ * @LEDGER_HOLE: None.
+ * @LEDGER_BUSY: The start of a leaf that is under way.
+ * @LEDGER_NOT_IDLE: A hole, or busy.
+ */
+enum ledger_kind {
+	LEDGER_USED,
+	LEDGER_HOLE,
+	LEDGER_BUSY,
+	LEDGER_NOT_IDLE,
+};
+
+/* Is any of the slots of this kind? */
+static __always_inline bool ledger_any_word(struct ledger_words w, enum ledger_kind kind)
 {
-	return node->bits[2 * BIT_WORD(slot)] >> (slot % BITS_PER_LONG) & 1;
+	unsigned long found = 0;
+
+	do {
+		switch (kind) {
+		case LEDGER_USED:
+			found = w.word->lo | w.word->hi;
+			break;
+		case LEDGER_HOLE:
+			found = ~(w.word->lo | w.word->hi);
+			break;
+		case LEDGER_BUSY:
+			found = w.word->lo & w.word->hi;
+			break;
+		case LEDGER_NOT_IDLE:
+			found = ~(w.word->lo ^ w.word->hi);
+			break;
+		}
+		if (found & w.mask)
+			return true;
+	} while (ledger_next_word(&w));
+	return false;
 }
 
-static __always_inline bool ledger_hi(const struct ledger_node *node, unsigned int slot)
+static __always_inline bool ledger_any(const struct ledger_node *node, unsigned long a,
+				       unsigned long b, enum ledger_kind kind)
 {
-	return node->bits[2 * BIT_WORD(slot) + 1] >> (slot % BITS_PER_LONG) & 1;
+	return ledger_any_word(ledger_first_word(node, a, b), kind);
 }
 
 /* Does the leaf of the slots before go on here? */
-static __always_inline bool ledger_goes_on(const struct ledger_node *node, unsigned int slot)
+static __always_inline bool ledger_goes_on(const struct ledger_node *node, unsigned long slot)
 {
-	return !ledger_lo(node, slot) && ledger_hi(node, slot);
+	const struct ledger_word *word = &node->word[BIT_WORD(slot)];
+
+	return (word->hi & ~word->lo) >> slot % BITS_PER_LONG & 1;
 }
 
-static __always_inline bool ledger_any_used(const struct ledger_node *node,
-					    unsigned int a, unsigned int b)
-{
-	struct ledger_words w = ledger_first_word(node, a, b);
-
-	do {
-		if ((w.lo[0] | w.lo[1]) & w.mask)
-			return true;
-	} while (ledger_next_word(&w));
-	return false;
-}
-
-static bool ledger_all_used(const struct ledger_node *node, unsigned int a, unsigned int b)
-{
-	struct ledger_words w = ledger_first_word(node, a, b);
-
-	do {
-		if (~(w.lo[0] | w.lo[1]) & w.mask)
-			return false;
-	} while (ledger_next_word(&w));
-	return true;
-}
-
-/* Is any leaf that starts in slots a to b under way? */
-static bool ledger_any_busy(const struct ledger_node *node, unsigned int a, unsigned int b)
-{
-	struct ledger_words w = ledger_first_word(node, a, b);
-
-	do {
-		if (w.lo[0] & w.lo[1] & w.mask)
-			return true;
-	} while (ledger_next_word(&w));
-	return false;
-}
-
-static unsigned int ledger_start_of(const struct ledger_node *node, unsigned int slot)
+static unsigned long ledger_start_of(const struct ledger_node *node, unsigned long slot)
 {
 	while (slot && ledger_goes_on(node, slot))
 		slot--;
@@ -114,35 +98,19 @@ static unsigned int ledger_start_of(const struct ledger_node *node, unsigned int
 }
 
 /* Is a leaf at an end only in part in slots a to b? last: the last slot of the node */
-static __always_inline bool ledger_is_cut(const struct ledger_node *node, unsigned int a,
-					  unsigned int b, unsigned int last)
+static __always_inline bool ledger_is_cut(const struct ledger_node *node, unsigned long a,
+					  unsigned long b, unsigned long last)
 {
 	return ledger_goes_on(node, a) || (b < last && ledger_goes_on(node, b + 1));
 }
 
-/* Are slots a to b whole leaves, and none of them under way? */
-static __always_inline bool ledger_are_leaves(const struct ledger_node *node, unsigned int a,
-					      unsigned int b, unsigned int last)
-{
-	struct ledger_words w = ledger_first_word(node, a, b);
-
-	do {
-		/* One of the two bits, but not both */
-		if (~(w.lo[0] ^ w.lo[1]) & w.mask)
-			return false;
-	} while (ledger_next_word(&w));
-	return !ledger_is_cut(node, a, b, last);
-}
-
 /*
- * Slots of word w that are part of a leaf on which an operation is under way, or
+ * Slots of a word that are part of a leaf on which an operation is under way, or
  * none is. @carry: the leaf that goes on in the first slot is under way; set for
  * the next word.
  */
-static unsigned long ledger_leaves(const struct ledger_node *node, unsigned int w,
-				   bool busy, bool *carry)
+static unsigned long ledger_leaves(unsigned long lo, unsigned long hi, bool busy, bool *carry)
 {
-	unsigned long lo = node->bits[2 * w], hi = node->bits[2 * w + 1];
 	unsigned long on = hi & ~lo, flood;
 
 	/* A carry runs through the slots where a leaf that is under way goes on */
@@ -156,25 +124,41 @@ static unsigned long ledger_leaves(const struct ledger_node *node, unsigned int 
  * The first slot from a to b that is part of a leaf that is under way, or mapped
  * and not under way; or the first that is not. b + 1 if there is none.
  */
-static unsigned int ledger_find(const struct ledger_node *node, unsigned int a,
-				unsigned int b, bool busy, bool is)
+static unsigned long ledger_find(const struct ledger_node *node, unsigned long a,
+				 unsigned long b, bool busy, bool is)
 {
-	unsigned int w = BIT_WORD(a), start = w * BITS_PER_LONG;
-	bool carry = ledger_goes_on(node, start);
+	struct ledger_words w = ledger_first_word(node, a, b);
+	unsigned long base = round_down(a, BITS_PER_LONG), start = ledger_start_of(node, base);
+	bool carry = start != base && ledger_any(node, start, start, LEDGER_BUSY);
 	unsigned long found;
 
-	if (carry) {
-		start = ledger_start_of(node, start);
-		carry = ledger_hi(node, start);
-	}
-	for (; w <= BIT_WORD(b); w++) {
-		found = ledger_leaves(node, w, busy, &carry);
-		found = (is ? found : ~found) & ledger_bits(w, a, b);
+	do {
+		found = ledger_leaves(w.word->lo, w.word->hi, busy, &carry);
+		found = (is ? found : ~found) & w.mask;
 		if (found)
-			return w * BITS_PER_LONG + __ffs(found);
-	}
+			return base + __ffs(found);
+		base += BITS_PER_LONG;
+	} while (ledger_next_word(&w));
 	return b + 1;
 }
+
+/* --- what becomes of them ------------------------------------------------- */
+
+/**
+ * enum ledger_state - What slots become.
+ * @LEDGER_FREE: Free.
+ * @LEDGER_LEAVES: Leaves, mapped, where they are free.
+ * @LEDGER_CLAIMED: Leaves, under way.
+ * @LEDGER_BEGIN: The leaves that they are become under way.
+ * @LEDGER_END: They are no longer.
+ */
+enum ledger_state {
+	LEDGER_FREE,
+	LEDGER_LEAVES,
+	LEDGER_CLAIMED,
+	LEDGER_BEGIN,
+	LEDGER_END,
+};
 
 /* All slots in which a leaf of 2^run slots starts, in word w */
 static unsigned long ledger_starts(unsigned int w, unsigned int run)
@@ -184,43 +168,43 @@ static unsigned long ledger_starts(unsigned int w, unsigned int run)
 	return w * BITS_PER_LONG & (BIT(run) - 1) ? 0 : 1;
 }
 
-/* Record leaves of 2^run slots, under way or mapped */
-static __always_inline void ledger_set(struct ledger_node *node, unsigned int a,
-				       unsigned int b, unsigned int run, bool busy)
+/* run: log2 of the slots of a leaf */
+static __always_inline void ledger_set_words(const struct ledger_node *node,
+					     struct ledger_words w, enum ledger_state state,
+					     unsigned int run)
 {
-	struct ledger_words w = ledger_first_word(node, a, b);
 	unsigned long starts;
 
 	do {
 		starts = w.mask;
 		if (unlikely(run))
-			starts &= ledger_starts((w.lo - node->bits) / 2, run);
-		w.lo[0] = (w.lo[0] & ~w.mask) | starts;
-		w.lo[1] = (w.lo[1] & ~w.mask) | (busy ? w.mask : w.mask & ~starts);
+			starts &= ledger_starts(w.word - node->word, run);
+		switch (state) {
+		case LEDGER_FREE:
+			w.word->lo &= ~w.mask;
+			w.word->hi &= ~w.mask;
+			break;
+		case LEDGER_LEAVES:
+			w.word->lo |= starts;
+			w.word->hi |= w.mask & ~starts;
+			break;
+		case LEDGER_CLAIMED:
+			w.word->lo = (w.word->lo & ~w.mask) | starts;
+			w.word->hi |= w.mask;
+			break;
+		case LEDGER_BEGIN:
+			w.word->hi |= w.word->lo & w.mask;
+			break;
+		case LEDGER_END:
+			w.word->hi &= ~(w.word->lo & w.mask);
+			break;
+		}
 	} while (ledger_next_word(&w));
 }
 
-/* Leaves become under way, or are no longer */
-static __always_inline void ledger_set_busy(struct ledger_node *node, unsigned int a,
-					    unsigned int b, bool busy)
+static __always_inline void ledger_set(struct ledger_node *node, unsigned long a,
+				       unsigned long b, enum ledger_state state,
+				       unsigned int run)
 {
-	struct ledger_words w = ledger_first_word(node, a, b);
-
-	do {
-		if (busy)
-			w.lo[1] |= w.lo[0] & w.mask;
-		else
-			w.lo[1] &= ~(w.lo[0] & w.mask);
-	} while (ledger_next_word(&w));
-}
-
-static __always_inline void ledger_clear(struct ledger_node *node, unsigned int a,
-					 unsigned int b)
-{
-	struct ledger_words w = ledger_first_word(node, a, b);
-
-	do {
-		w.lo[0] &= ~w.mask;
-		w.lo[1] &= ~w.mask;
-	} while (ledger_next_word(&w));
+	ledger_set_words(node, ledger_first_word(node, a, b), state, run);
 }

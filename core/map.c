@@ -15,7 +15,7 @@
  * 5. Settle: what is mapped, and what is not, and give up the claim.
  *
  * A range that lies in one node of the ledger is tried first with the node's lock held
- * instead of a claim (map_held()): nobody sees that it is under way, and nothing is
+ * instead of a claim (map_one_size()): nobody sees that it is under way, and nothing is
  * left to do then. Under the lock the backend may not sleep, and if it did not do all
  * of it, the lock becomes a claim, and it goes on with step 3 or 4.
  */
@@ -124,6 +124,8 @@ static noinline u64 undo_run(struct io_pgtable_safe *pgt, u64 iova, u64 mapped)
 		return 0;
 	undone = backend_unmap(pgt, iova, mapped, 0);
 	invalidate(pgt, iova, undone, pgt->granule);
+	if (watching())
+		watch_range(pgt, WATCH_UNDO, iova, undone, 0);
 	return undone;
 }
 
@@ -199,22 +201,22 @@ map_one_size(struct io_pgtable_safe *pgt, u64 iova, u64 size, phys_addr_t paddr,
 	     unsigned int shift, int prot, gfp_t gfp, enum rest rest)
 {
 	struct io_pgtable_safe_map_result res;
-	struct ledger_piece piece __uninitialized;
+	struct ledger_held piece __uninitialized;
 	struct map_op op __uninitialized;
 	u64 first = to_offset(pgt, iova);
 
 	if (unlikely(!may_hold(pgt, size, shift) ||
-		     !ledger_hold_free(&pgt->ledger, first, first + size - 1, shift, gfp,
-				       &piece))) {
+		     !ledger_hold(&pgt->ledger, first, first + size - 1, shift, LEDGER_MAP, gfp,
+				  &piece))) {
 		init_map(&op, pgt, iova, size, prot, gfp);
 		return map_long(&op, paddr, shift, rest);
 	}
-	res = backend_map(pgt, iova, paddr, size, shift, prot, held_gfp(gfp));
+	res = backend_map_once(pgt, iova, paddr, size, shift, prot, held_gfp(gfp));
 	if (likely(!res.err && res.mapped == size)) {
-		ledger_release_map(&pgt->ledger, &piece, shift, false);
+		ledger_release_map(&piece, false);
 		return res;
 	}
-	ledger_release_map(&pgt->ledger, &piece, shift, true);
+	ledger_release_map(&piece, true);
 	if (res.err == -ENOMEM && gfpflags_allow_blocking(gfp))
 		res.err = 0;
 	init_map(&op, pgt, iova, size, prot, gfp);
@@ -222,8 +224,8 @@ map_one_size(struct io_pgtable_safe *pgt, u64 iova, u64 size, phys_addr_t paddr,
 }
 
 static __always_inline struct io_pgtable_safe_map_result
-map_pages(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, size_t pgsize,
-	  size_t pgcount, int prot, gfp_t gfp, enum rest rest)
+map_pages_unwatched(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, size_t pgsize,
+		    size_t pgcount, int prot, gfp_t gfp, enum rest rest)
 {
 	int err = check_map_pages(pgt, iova, paddr, pgsize, pgcount, prot, gfp);
 
@@ -231,6 +233,26 @@ map_pages(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, size_t pgsiz
 		return map_result(0, err);
 	return map_one_size(pgt, iova, (u64)pgsize * pgcount, paddr, __ffs(pgsize), prot, gfp,
 			    rest);
+}
+
+static noinline __cold struct io_pgtable_safe_map_result
+map_pages_watched(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, size_t pgsize,
+		  size_t pgcount, int prot, gfp_t gfp, enum rest rest)
+{
+	struct io_pgtable_safe_map_result res;
+
+	res = map_pages_unwatched(pgt, iova, paddr, pgsize, pgcount, prot, gfp, rest);
+	watch_map(pgt, iova, paddr, (u64)pgsize * pgcount, prot, res);
+	return res;
+}
+
+static __always_inline struct io_pgtable_safe_map_result
+map_pages(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, size_t pgsize,
+	  size_t pgcount, int prot, gfp_t gfp, enum rest rest)
+{
+	if (watching())
+		return map_pages_watched(pgt, iova, paddr, pgsize, pgcount, prot, gfp, rest);
+	return map_pages_unwatched(pgt, iova, paddr, pgsize, pgcount, prot, gfp, rest);
 }
 
 /**
@@ -274,7 +296,7 @@ EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_try_map_pages, IO_PGTABLE_SAFE_NS);
  * @pgsize: Page size in bytes: exactly one of the granted ones.
  * @pgcount: Number of pages.
  * @prot: As for io_pgtable_safe_try_map_pages().
- * @gfp: Likewise.
+ * @gfp: As for io_pgtable_safe_try_map_pages().
  *
  * Partial success (mapped < @pgsize * @pgcount without an error) is reported:
  * the caller calls again with the remainder. On an error, what the call had
@@ -295,24 +317,9 @@ io_pgtable_safe_map_pages(struct io_pgtable_safe *pgt, u64 iova,
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_map_pages, IO_PGTABLE_SAFE_NS);
 
-/**
- * io_pgtable_safe_map() - Map a range, all or nothing.
- * @pgt: The page table.
- * @iova: Where to map; aligned to the granule.
- * @paddr: What to map; physically contiguous, aligned to the granule.
- * @size: In bytes; a multiple of the granule.
- * @prot: As for io_pgtable_safe_try_map_pages().
- * @gfp: Likewise.
- *
- * Uses the largest page sizes that the alignment of @iova and @paddr allows and
- * retries partial success.
- *
- * Context: Process context, atomic sections included; sleeps if @gfp allows it.
- * Return: {@size, 0} or {0, error}, as io_pgtable_safe_map_pages().
- */
-struct io_pgtable_safe_map_result
-io_pgtable_safe_map(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr,
-		    u64 size, int prot, gfp_t gfp)
+static __always_inline struct io_pgtable_safe_map_result
+map_range(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, u64 size, int prot,
+	  gfp_t gfp)
 {
 	struct map_op op __uninitialized;
 	unsigned int shift;
@@ -328,6 +335,40 @@ io_pgtable_safe_map(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr,
 		return map_one_size(pgt, iova, size, paddr, shift, prot, gfp, REST_MAP);
 	init_map(&op, pgt, iova, size, prot, gfp);
 	return map_long(&op, paddr, shift, REST_MAP);
+}
+
+static noinline __cold struct io_pgtable_safe_map_result
+map_range_watched(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, u64 size,
+		  int prot, gfp_t gfp)
+{
+	struct io_pgtable_safe_map_result res = map_range(pgt, iova, paddr, size, prot, gfp);
+
+	watch_map(pgt, iova, paddr, size, prot, res);
+	return res;
+}
+
+/**
+ * io_pgtable_safe_map() - Map a range, all or nothing.
+ * @pgt: The page table.
+ * @iova: Where to map; aligned to the granule.
+ * @paddr: What to map; physically contiguous, aligned to the granule.
+ * @size: In bytes; a multiple of the granule.
+ * @prot: As for io_pgtable_safe_try_map_pages().
+ * @gfp: As for io_pgtable_safe_try_map_pages().
+ *
+ * Uses the largest page sizes that the alignment of @iova and @paddr allows and
+ * retries partial success.
+ *
+ * Context: Process context, atomic sections included; sleeps if @gfp allows it.
+ * Return: {@size, 0} or {0, error}, as io_pgtable_safe_map_pages().
+ */
+struct io_pgtable_safe_map_result
+io_pgtable_safe_map(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr,
+		    u64 size, int prot, gfp_t gfp)
+{
+	if (watching())
+		return map_range_watched(pgt, iova, paddr, size, prot, gfp);
+	return map_range(pgt, iova, paddr, size, prot, gfp);
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_map, IO_PGTABLE_SAFE_NS);
 

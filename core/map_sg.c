@@ -36,14 +36,14 @@ static __always_inline struct scatterlist *next_sg(struct scatterlist *sg)
 	return sg;
 }
 
-static __always_inline u64 sg_len(const struct scatterlist *sg, bool dma)
+static __always_inline u64 sg_len(const struct sg_part *part)
 {
-	return dma ? sg_dma_len(sg) : sg->length;
+	return part->dma ? sg_dma_len(part->sg) : part->sg->length;
 }
 
-static __always_inline u64 sg_addr(struct scatterlist *sg, bool dma)
+static __always_inline u64 sg_addr(const struct sg_part *part)
 {
-	return dma ? sg_dma_address(sg) : sg_phys(sg);
+	return part->dma ? sg_dma_address(part->sg) : sg_phys(part->sg);
 }
 
 /* Find the first entry; -EINVAL if the table ends before it */
@@ -55,7 +55,7 @@ static int find_part(struct sg_part *part, const struct sg_table *sgt, u64 offse
 	part->nents = part->dma ? sgt->nents : sgt->orig_nents;
 	part->skip = offset;
 	for (; part->nents; part->nents--, part->sg = next_sg(part->sg)) {
-		len = sg_len(part->sg, part->dma);
+		len = sg_len(part);
 		if (part->skip < len)
 			return 0;
 		part->skip -= len;
@@ -63,104 +63,71 @@ static int find_part(struct sg_part *part, const struct sg_table *sgt, u64 offse
 	return -EINVAL;
 }
 
-/* Does the table go on to the end of the part, and is there memory in it? */
-static bool is_long_enough(const struct sg_part *part)
+/*
+ * Is there memory up to the end of the part, and all of it such that can be mapped? Pieces
+ * begin and end where one entry does not go on where the last one ended.
+ */
+static int check_part(struct sg_part part, const struct io_pgtable_safe *pgt)
 {
-	u64 len, left = part->size, skip = part->skip;
-	unsigned int nents = part->nents;
-	struct scatterlist *sg = part->sg;
+	u64 start = sg_addr(&part) + part.skip, end = start, ends = start, addr, len, last;
 
-	for (; nents; nents--, sg = next_sg(sg)) {
-		len = sg_len(sg, part->dma) - skip;
+	for (; part.nents && part.size; part.nents--, part.sg = next_sg(part.sg)) {
+		addr = sg_addr(&part) + part.skip;
+		len = min(sg_len(&part) - part.skip, part.size);
+		part.skip = 0;
+		if (unlikely(!len)) {
+			ends |= end;
+			continue;
+		}
 		/* What sg_phys() would say of it is no address */
-		if (!part->dma && len && !sg_page(sg))
-			return false;
-		if (len >= left)
-			return true;
-		left -= len;
-		skip = 0;
+		if (!part.dma && !sg_page(part.sg))
+			return -EINVAL;
+		if (addr != end) {
+			ends |= addr | end;
+			start = addr;
+		}
+		last = addr + len - 1;
+		if (last < start)
+			return -EOVERFLOW;
+		if (last > pgt->paddr_last)
+			return -ERANGE;
+		end = last + 1;
+		part.size -= len;
 	}
-	return false;
+	return part.size || ((ends | end) & (pgt->granule - 1)) ? -EINVAL : 0;
 }
 
 /*
  * Take the next physically contiguous piece off the part, to the end of which the
  * table goes. False if nothing is left.
  */
-static __always_inline bool next_piece(struct sg_part *part, bool dma, u64 *paddr, u64 *size)
+static __always_inline bool next_piece(struct sg_part *part, u64 *paddr, u64 *size)
 {
 	u64 left = part->size, len, addr;
 
 	if (!left)
 		return false;
-	*paddr = sg_addr(part->sg, dma) + part->skip;
-	len = min(sg_len(part->sg, dma) - part->skip, left);
+	*paddr = sg_addr(part) + part->skip;
+	len = min(sg_len(part) - part->skip, left);
 	part->skip = 0;
 	while (len < left) {
 		part->sg = next_sg(part->sg);
-		addr = sg_addr(part->sg, dma);
+		addr = sg_addr(part);
 		if (addr != *paddr + len) {
 			if (likely(len))
 				break;
 			*paddr = addr;
 		}
-		len += min(sg_len(part->sg, dma), left - len);
+		len += min(sg_len(part), left - len);
 	}
 	part->size = left - len;
 	*size = len;
 	return true;
 }
 
-static int check_pieces(struct sg_part part, const struct io_pgtable_safe *pgt)
-{
-	u64 paddr, size;
-	int err = 0;
-
-	if (!is_long_enough(&part))
-		return -EINVAL;
-	while (!err && next_piece(&part, part.dma, &paddr, &size)) {
-		if (size & (pgt->granule - 1))
-			return -EINVAL;
-		err = check_paddr(pgt, paddr, size, pgt->granule);
-	}
-	return err;
-}
-
-/* Most tables are good entry for entry, and to see that takes little */
-static __always_inline bool entries_are_good(const struct sg_part *part, bool dma,
-					     const struct io_pgtable_safe *pgt)
-{
-	u64 addr, len, last, skip = part->skip, done = 0, low = 0, high = 0;
-	unsigned int nents = part->nents;
-	struct scatterlist *sg = part->sg;
-
-	do {
-		addr = sg_addr(sg, dma) + skip;
-		len = sg_len(sg, dma) - skip;
-		last = addr + len - 1;
-		skip = 0;
-		low |= addr | len | (last < addr) | (!dma && !sg_page(sg));
-		high |= addr | last;
-		done += len;
-		sg = next_sg(sg);
-	} while (--nents && done < part->size);
-
-	/* The last address is all ones: whatever is beyond it has another bit */
-	return done >= part->size && !(low & (pgt->granule - 1)) && high <= pgt->paddr_last;
-}
-
-/* A loop each for either kind of address, so that none has to choose each time */
-static int check_segments(const struct sg_part *part, const struct io_pgtable_safe *pgt)
-{
-	if (likely(part->dma ? entries_are_good(part, true, pgt) :
-			       entries_are_good(part, false, pgt)))
-		return 0;
-	return check_pieces(*part, pgt);
-}
-
 /*
  * One piece after the other. *end is where the granules end that the ledger has
- * recorded already: what most pieces are, if there are many.
+ * recorded already: what most pieces are, if there are many, and nobody watches.
  */
 static __always_inline int map_piece(struct map_op *op, u64 *iova, phys_addr_t paddr, u64 size,
 				     u64 *end)
@@ -170,33 +137,65 @@ static __always_inline int map_piece(struct map_op *op, u64 *iova, phys_addr_t p
 	int err;
 
 	if (likely(size == pgt->granule && *iova < *end)) {
-		res = backend_map(pgt, *iova, paddr, size, pgt->granule_shift, op->prot, op->gfp);
+		res = backend_map_once(pgt, *iova, paddr, size, pgt->granule_shift, op->prot,
+				       op->gfp);
 		*iova += res.mapped;
 		return res.err;
 	}
 	err = map_segment(op, iova, paddr, size);
-	if (size == pgt->granule)
+	if (size == pgt->granule && !watching())
 		*end = pgt->iova_first +
 		       ledger_node_end(&pgt->ledger, to_offset(pgt, *iova - size)) + 1;
 	return err;
 }
 
-static __always_inline int map_pieces(struct sg_part part, bool dma, struct map_op *op,
-				      u64 *mapped)
+static noinline int map_pieces(struct sg_part part, struct map_op *op, u64 *mapped)
 {
 	u64 iova = op->first, end = iova, paddr, size;
 	int err = 0;
 
-	while (!err && next_piece(&part, dma, &paddr, &size))
+	while (!err && next_piece(&part, &paddr, &size))
 		err = map_piece(op, &iova, paddr, size, &end);
 	*mapped = iova - op->first;
 	return err;
 }
 
-static noinline int map_segments(const struct sg_part *part, struct map_op *op, u64 *mapped)
+static struct io_pgtable_safe_map_result
+map_sgtable(struct io_pgtable_safe *pgt, u64 iova, struct sg_table *sgt,
+	    enum io_pgtable_safe_sg which, u64 offset, u64 size, int prot, gfp_t gfp)
 {
-	return part->dma ? map_pieces(*part, true, op, mapped) :
-			   map_pieces(*part, false, op, mapped);
+	struct sg_part part = { .dma = which == IO_PGTABLE_SAFE_SG_DMA, .size = size };
+	struct map_op op __uninitialized;
+	u64 mapped;
+	int err;
+
+	if (which != IO_PGTABLE_SAFE_SG_CPU && which != IO_PGTABLE_SAFE_SG_DMA)
+		return map_result(0, -EINVAL);
+	init_map(&op, pgt, iova, size, prot, gfp);
+	err = check_map(pgt, iova, size, pgt->granule, prot, gfp);
+	if (!err)
+		err = find_part(&part, sgt, offset);
+	if (!err)
+		err = check_part(part, pgt);
+	if (!err)
+		err = claim_map(&op);
+	if (unlikely(err))
+		return map_result(0, err);
+
+	err = map_pieces(part, &op, &mapped);
+	return end_map(&op, mapped, err, false);
+}
+
+static noinline __cold struct io_pgtable_safe_map_result
+map_sgtable_watched(struct io_pgtable_safe *pgt, u64 iova, struct sg_table *sgt,
+		    enum io_pgtable_safe_sg which, u64 offset, u64 size, int prot,
+		    gfp_t gfp)
+{
+	struct io_pgtable_safe_map_result res;
+
+	res = map_sgtable(pgt, iova, sgt, which, offset, size, prot, gfp);
+	watch_map(pgt, iova, 0, size, prot, res);
+	return res;
 }
 
 /**
@@ -209,7 +208,7 @@ static noinline int map_segments(const struct sg_part *part, struct map_op *op, 
  * @offset: Where in the table to begin, in bytes.
  * @size: Bytes to map; a multiple of the granule.
  * @prot: As for io_pgtable_safe_try_map_pages().
- * @gfp: Likewise.
+ * @gfp: As for io_pgtable_safe_try_map_pages().
  *
  * Neighbouring entries that are physically contiguous are mapped as one piece,
  * with the largest page sizes that alignment allows. Each piece must be aligned
@@ -225,56 +224,15 @@ io_pgtable_safe_map_sgtable(struct io_pgtable_safe *pgt, u64 iova,
 			    struct sg_table *sgt, enum io_pgtable_safe_sg which,
 			    u64 offset, u64 size, int prot, gfp_t gfp)
 {
-	struct sg_part part = { .dma = which == IO_PGTABLE_SAFE_SG_DMA, .size = size };
-	struct map_op op __uninitialized;
-	u64 mapped;
-	int err;
-
-	if (which != IO_PGTABLE_SAFE_SG_CPU && which != IO_PGTABLE_SAFE_SG_DMA)
-		return map_result(0, -EINVAL);
-	init_map(&op, pgt, iova, size, prot, gfp);
-	err = check_map(pgt, iova, size, pgt->granule, prot, gfp);
-	if (!err)
-		err = find_part(&part, sgt, offset);
-	if (!err)
-		err = check_segments(&part, pgt);
-	if (!err)
-		err = claim_map(&op);
-	if (unlikely(err))
-		return map_result(0, err);
-
-	err = map_segments(&part, &op, &mapped);
-	return end_map(&op, mapped, err, false);
+	if (watching())
+		return map_sgtable_watched(pgt, iova, sgt, which, offset, size, prot, gfp);
+	return map_sgtable(pgt, iova, sgt, which, offset, size, prot, gfp);
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_map_sgtable, IO_PGTABLE_SAFE_NS);
 
-/**
- * io_pgtable_safe_map_repeat() - Map one piece of memory over and over, all or
- *	nothing.
- * @pgt: The page table.
- * @iova: Where to map; aligned to the granule.
- * @paddr: The memory; aligned to the granule.
- * @block: Its size in bytes; a multiple of the granule.
- * @phase: Where in it to begin, in bytes; a multiple of the granule, less than @block.
- * @size: Bytes to map; a multiple of the granule. The last repetition may be
- *	cut short.
- * @prot: As for io_pgtable_safe_try_map_pages().
- * @gfp: Likewise.
- *
- * For sparse and null-page bindings. Leaves are as large as @block and the
- * alignment of @iova and @paddr allow: a page repeated gives pages, an aligned 2M
- * gives blocks. With the phase, an object that is not aligned as its memory is can be
- * mapped with one call, and again from the middle of it: @phase is its offset modulo
- * @block. To bind something else to part of the range, unmap that part first. Of the
- * memory, what is mapped must be inside of the physical address space.
- *
- * Context: Process context, atomic sections included; sleeps if @gfp allows it.
- * Return: {@size, 0} or {0, error}, as io_pgtable_safe_map_pages().
- */
-struct io_pgtable_safe_map_result
-io_pgtable_safe_map_repeat(struct io_pgtable_safe *pgt, u64 iova,
-			   phys_addr_t paddr, u64 block, u64 phase, u64 size,
-			   int prot, gfp_t gfp)
+static struct io_pgtable_safe_map_result
+map_repeat(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, u64 block, u64 phase,
+	   u64 size, int prot, gfp_t gfp)
 {
 	struct map_op op __uninitialized;
 	u64 pos = iova, end = iova, left, part;
@@ -300,6 +258,50 @@ io_pgtable_safe_map_repeat(struct io_pgtable_safe *pgt, u64 iova,
 		phase = 0;
 	}
 	return end_map(&op, pos - iova, err, false);
+}
+
+static noinline __cold struct io_pgtable_safe_map_result
+map_repeat_watched(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, u64 block,
+		   u64 phase, u64 size, int prot, gfp_t gfp)
+{
+	struct io_pgtable_safe_map_result res;
+
+	res = map_repeat(pgt, iova, paddr, block, phase, size, prot, gfp);
+	watch_map(pgt, iova, 0, size, prot, res);
+	return res;
+}
+
+/**
+ * io_pgtable_safe_map_repeat() - Map one piece of memory over and over, all or
+ *	nothing.
+ * @pgt: The page table.
+ * @iova: Where to map; aligned to the granule.
+ * @paddr: The memory; aligned to the granule.
+ * @block: Its size in bytes; a multiple of the granule.
+ * @phase: Where in it to begin, in bytes; a multiple of the granule, less than @block.
+ * @size: Bytes to map; a multiple of the granule. The last repetition may be
+ *	cut short.
+ * @prot: As for io_pgtable_safe_try_map_pages().
+ * @gfp: As for io_pgtable_safe_try_map_pages().
+ *
+ * For sparse and null-page bindings. Leaves are as large as @block and the
+ * alignment of @iova and @paddr allow: a page repeated gives pages, an aligned 2M
+ * gives blocks. With the phase, an object that is not aligned as its memory is can be
+ * mapped with one call, and again from the middle of it: @phase is its offset modulo
+ * @block. To bind something else to part of the range, unmap that part first. Of the
+ * memory, what is mapped must be inside of the physical address space.
+ *
+ * Context: Process context, atomic sections included; sleeps if @gfp allows it.
+ * Return: {@size, 0} or {0, error}, as io_pgtable_safe_map_pages().
+ */
+struct io_pgtable_safe_map_result
+io_pgtable_safe_map_repeat(struct io_pgtable_safe *pgt, u64 iova,
+			   phys_addr_t paddr, u64 block, u64 phase, u64 size,
+			   int prot, gfp_t gfp)
+{
+	if (watching())
+		return map_repeat_watched(pgt, iova, paddr, block, phase, size, prot, gfp);
+	return map_repeat(pgt, iova, paddr, block, phase, size, prot, gfp);
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_map_repeat, IO_PGTABLE_SAFE_NS);
 

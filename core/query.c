@@ -9,7 +9,7 @@
  * backend is asked under the lock: a walk of at most four loads.
  */
 static int hold_leaf(struct io_pgtable_safe *pgt, u64 iova, u64 *first, u64 *last,
-		     struct ledger_piece *leaf)
+		     struct ledger_held *leaf)
 {
 	return check_table(pgt) ?: check_iova(pgt, iova, 1, 1) ?:
 	       ledger_hold_leaf(&pgt->ledger, to_offset(pgt, iova), first, last, leaf);
@@ -32,7 +32,7 @@ int io_pgtable_safe_lookup(struct io_pgtable_safe *pgt, u64 iova,
 			   struct io_pgtable_safe_span *span)
 {
 	u64 first, last;
-	struct ledger_piece leaf;
+	struct ledger_held leaf;
 	int err;
 
 	err = hold_leaf(pgt, iova, &first, &last, &leaf);
@@ -66,7 +66,7 @@ EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_lookup, IO_PGTABLE_SAFE_NS);
  */
 int io_pgtable_safe_pgtable_walk(struct io_pgtable_safe *pgt, u64 iova, void *wd)
 {
-	struct ledger_piece leaf;
+	struct ledger_held leaf;
 	u64 first, last;
 	int err;
 

@@ -4,7 +4,7 @@
  */
 
 /* For a loop that may be long: let others run, and give up if nobody waits for it */
-static int breathe(gfp_t gfp)
+static int give_way(gfp_t gfp)
 {
 	if (!gfpflags_allow_blocking(gfp))
 		return 0;
@@ -19,7 +19,7 @@ static int reserve_tables(struct io_pgtable_safe_reserve *r, u64 n, size_t size,
 	int err;
 
 	for (; n; n--) {
-		err = breathe(gfp);
+		err = give_way(gfp);
 		if (err)
 			return err;
 		p = table_page_alloc(&r->source, size, gfp);
@@ -31,24 +31,14 @@ static int reserve_tables(struct io_pgtable_safe_reserve *r, u64 n, size_t size,
 	return 0;
 }
 
-/* A node for each place, and an array for each that may have children */
-static int reserve_nodes(struct io_pgtable_safe_reserve *r, const struct ledger *l,
-			 unsigned int lvl, u64 first, u64 last, gfp_t gfp)
+static int reserve_chunks(struct io_pgtable_safe_reserve *r, const struct ledger *l, u64 n,
+			  gfp_t gfp)
 {
-	bool top = lvl + 1 == l->levels;
-	u64 n = top ? 1 : ledger_count_nodes(l, lvl, first, last);
-	int err;
+	int err = 0;
 
-	for (; n; n--) {
-		err = breathe(gfp);
-		if (err)
-			return err;
-		if (!top && !ledger_alloc_spare(l, &r->nodes, lvl, gfp))
-			return -ENOMEM;
-		if (lvl && !ledger_alloc_spare_array(l, &r->nodes, lvl, gfp))
-			return -ENOMEM;
-	}
-	return 0;
+	for (; n && !err; n--)
+		err = give_way(gfp) ?: ledger_reserve(l, &r->ledger, gfp);
+	return err;
 }
 
 static int fill_reserve(struct io_pgtable_safe *pgt, struct io_pgtable_safe_reserve *r,
@@ -56,16 +46,16 @@ static int fill_reserve(struct io_pgtable_safe *pgt, struct io_pgtable_safe_rese
 {
 	u64 first = to_offset(pgt, r->first), last = to_offset(pgt, r->last);
 	u64 n = table_pages_count(&pgt->tables, first, last);
-	unsigned int lvl;
 	int err;
 
 	/* Not even if there were nothing else: do not go and try */
 	if (n > (u64)totalram_pages() << PAGE_SHIFT >> pgt->granule_shift)
 		return -ENOMEM;
 	err = reserve_tables(r, n, pgt->granule, gfp);
-	for (lvl = 0; !err && lvl < pgt->ledger.levels; lvl++)
-		err = reserve_nodes(r, &pgt->ledger, lvl, first, last, gfp);
-	return err;
+	if (err)
+		return err;
+	n = ledger_count_chunks(&pgt->ledger, first, last);
+	return reserve_chunks(r, &pgt->ledger, n, gfp);
 }
 
 /**
@@ -141,7 +131,7 @@ void io_pgtable_safe_unreserve(struct io_pgtable_safe_reserve *r)
 		r->tables = p->next;
 		table_page_free(&r->source, p);
 	}
-	ledger_free_spares(&r->nodes);
+	ledger_free_chunks(&r->ledger.chunk);
 	kfree(r);
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_unreserve, IO_PGTABLE_SAFE_NS);
@@ -169,7 +159,7 @@ int io_pgtable_safe_reserve_attach(struct io_pgtable_safe *pgt,
 	if (!busy) {
 		r->pgt = pgt;
 		t->reserve = &r->tables;
-		ledger_attach(&pgt->ledger, &r->nodes);
+		ledger_attach(&pgt->ledger, &r->ledger);
 		/* From here on maps take from it */
 		WRITE_ONCE(pgt->reserve, r);
 	}
@@ -215,7 +205,7 @@ u64 io_pgtable_safe_reserve_left(const struct io_pgtable_safe_reserve *r)
 
 	for (p = r->tables; p; p = p->next)
 		bytes += p->size + sizeof(*p);
-	return bytes + ledger_spare_bytes(&r->nodes);
+	return bytes + ledger_spare_bytes(&r->ledger);
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_reserve_left, IO_PGTABLE_SAFE_NS);
 

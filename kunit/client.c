@@ -616,10 +616,11 @@ static void check_kept(struct client *c, const struct spec_call *call, u64 befor
 		wrong(c, call, "%llu bytes are kept for no flush", kept);
 }
 
-/* What has changed in a reservation, for the reasons that there may be */
+/* What has changed in a reservation, for the reasons that there may be: to be attached is one */
 static void check_left(struct client *c, const struct spec_call *call, u64 before)
 {
-	bool pays = call->gfp == IO_PGTABLE_SAFE_RESERVED && spec_changes(call, c->err);
+	bool pays = (call->gfp == IO_PGTABLE_SAFE_RESERVED || call->fn == SPEC_ATTACH) &&
+		    spec_changes(call, c->err);
 	u64 left;
 
 	if (!c->reserve || before == U64_MAX)
@@ -737,11 +738,21 @@ static void flush_before_reuse(struct client *c, const struct spec_call *call)
 	client_call(c, &flush, CLIENT_FAIL_NONE, 0);
 }
 
+/* A slab that has sheaves may itself, for what it is given back (mm/slub.c) */
+static bool allocates(const struct spec_call *call)
+{
+#ifdef IO_PGTABLE_SAFE_HAVE_SHEAVES
+	if (unmaps(call))
+		return true;
+#endif
+	return spec_allocates(call->fn);
+}
+
 static void check_call(struct client *c, const struct spec_call *call)
 {
 	struct spec_results right;
 
-	if (c->short_of_memory && !spec_allocates(call->fn))
+	if (c->short_of_memory && !allocates(call))
 		wrong(c, call, "allocates memory");
 	spec_results(&c->spec, call, &right);
 	check_result(c, call, &right);

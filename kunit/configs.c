@@ -117,6 +117,8 @@ static const struct bad_cfg bad_cfgs[] = {
 	{ "dart, no input bits", APPLE_DART,
 	  CFG(SZ_4K, 0, 36), .err = -EINVAL, .raw_takes_it = true },
 	/* a PTE that has no room for the physical addresses it is asked to hold */
+	{ "second dart, 40 output bits", APPLE_DART2,
+	  CFG(SZ_16K, 36, 40), .err = -EINVAL },
 	{ "first dart, 42 output bits", APPLE_DART,
 	  CFG(SZ_16K, 36, 42), .err = -EINVAL, .raw_takes_it = true },
 	{ "second dart, pages of 4K", APPLE_DART2,
@@ -809,6 +811,34 @@ static void dart_with_too_many_bits_says_so(struct kunit *test)
 		dart_takes_what_it_has_levels_for(test, PGT_DART2, SZ_16K, ias, ias <= 38);
 }
 
+/* With a walk that is coherent it is refused, see bad_cfgs */
+static void outer_cache_for_a_walk_that_is_not_coherent(struct kunit *test)
+{
+	struct io_pgtable_cfg cfg;
+
+	pgt_make_cfg(test, &pgt_formats[PGT_LPAE_4K_NONCOHERENT], &cfg);
+	cfg.quirks |= IO_PGTABLE_QUIRK_ARM_OUTER_WBWA;
+	open_cfg(test, ARM_64_LPAE_S1, &cfg);
+	do_map(test, 0, 0, SZ_4K);
+	check_range(test, 0, 0, SZ_4K);
+	do_unmap(test, 0, SZ_4K);
+}
+
+/* It may be one of a driver: nothing is known of what it can say */
+static void wrapped_table_of_an_unknown_format(struct kunit *test)
+{
+	const struct mock_config config = {
+		.fmt = IO_PGTABLE_NUM_FMTS, .pgsizes = SZ_4K, .ias = 32, .oas = 32,
+	};
+	struct mock_format *mock = open_mock(test, &config);
+	struct io_pgtable_safe_map_result res;
+
+	res = io_pgtable_safe_map(pgt_fixture(test)->pgt, 0, 0, SZ_4K, IOMMU_WRITE, GFP_KERNEL);
+	check_map_result(test, res, SZ_4K, 0);
+	KUNIT_EXPECT_EQ(test, mock_prot(mock, 0), IOMMU_WRITE);
+	do_unmap(test, 0, SZ_4K);
+}
+
 static void table_without_flush_callbacks(struct kunit *test)
 {
 	struct io_pgtable_cfg cfg;
@@ -842,6 +872,8 @@ static struct kunit_case granted_cases[] = {
 	KUNIT_CASE_PARAM(s2_spaces_reserve_what_a_map_takes, s2_spaces_gen_params),
 	KUNIT_CASE(dart_may_have_as_many_input_as_output_bits),
 	KUNIT_CASE(dart_with_too_many_bits_says_so),
+	KUNIT_CASE(outer_cache_for_a_walk_that_is_not_coherent),
+	KUNIT_CASE(wrapped_table_of_an_unknown_format),
 	KUNIT_CASE(table_without_flush_callbacks),
 	{}
 };

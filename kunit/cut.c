@@ -677,6 +677,48 @@ static void check_calls(struct kunit *test, unsigned int maps, unsigned int unma
 			    (void *)_RET_IP_);
 }
 
+/* More than it was asked for, of the block as a whole */
+static void block_unmapped_too_much_of_breaks_the_table(struct kunit *test)
+{
+	struct mock_format *mock = open_mock(test, NULL);
+
+	do_map(test, 0, 0, SZ_2M);
+	mock_next_unmap(mock, SZ_4M);
+	check_unmap_result(test, cut(test, SZ_1M, PAGE, GFP_KERNEL, 0), PAGE, -EIO);
+	check_mapped(test, 0);
+	check_calls(test, 1, 1);
+	check_broken(test);
+}
+
+static void lie_about_the_block_put_back_breaks_the_table(struct kunit *test)
+{
+	struct mock_format *mock = open_mock(test, NULL);
+
+	do_map(test, 0, 0, SZ_2M);
+	mock_next_map(mock, 0, -ENOMEM);
+	mock_next_map(mock, SZ_4M, 0);
+	check_unmap_result(test, cut(test, SZ_1M, PAGE, GFP_KERNEL, 0), PAGE, -EIO);
+	check_mapped(test, 0);
+	check_calls(test, 3, 1);
+	check_broken(test);
+}
+
+/* The second block is put back, the first, which was cut before, cannot be */
+static void first_block_that_cannot_be_put_back_breaks_the_table(struct kunit *test)
+{
+	struct mock_format *mock = open_mock(test, NULL);
+
+	do_map(test, 0, 0, 2 * SZ_2M);
+	mock_next_map(mock, SZ_2M - PAGE, 0);
+	mock_next_map(mock, 0, -ENOMEM);
+	mock_next_map(mock, SZ_2M, 0);
+	mock_next_map(mock, 0, -ENOMEM);
+	check_unmap_result(test, cut(test, SZ_2M - PAGE, 2 * PAGE, GFP_KERNEL, 0), PAGE, -EIO);
+	KUNIT_EXPECT_EQ(test, mock_mapped(mock), (u64)SZ_2M);
+	check_mapped(test, SZ_2M);
+	check_broken(test);
+}
+
 static void rest_that_cannot_be_unmapped_breaks_the_table(struct kunit *test)
 {
 	struct mock_format *mock = open_mock(test, NULL);
@@ -971,6 +1013,9 @@ static struct kunit_case cut_mock_cases[] = {
 	KUNIT_CASE(second_side_of_one_block_cannot_be_mapped),
 	KUNIT_CASE(partial_success_of_the_rest_is_retried),
 	KUNIT_CASE(block_that_cannot_be_put_back_breaks_the_table),
+	KUNIT_CASE(block_unmapped_too_much_of_breaks_the_table),
+	KUNIT_CASE(lie_about_the_block_put_back_breaks_the_table),
+	KUNIT_CASE(first_block_that_cannot_be_put_back_breaks_the_table),
 	KUNIT_CASE(rest_that_cannot_be_unmapped_breaks_the_table),
 	KUNIT_CASE(block_that_cannot_be_unmapped_breaks_the_table),
 	KUNIT_CASE(lie_about_the_rest_breaks_the_table),

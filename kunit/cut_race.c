@@ -157,14 +157,7 @@ static int run_cutter(void *data)
 		cond_resched();
 	}
 	complete(&c->done);
-
-	set_current_state(TASK_INTERRUPTIBLE);
-	while (!kthread_should_stop()) {
-		schedule();
-		set_current_state(TASK_INTERRUPTIBLE);
-	}
-	__set_current_state(TASK_RUNNING);
-	return 0;
+	return wait_for_stop();
 }
 
 /* What one granule of its block looks like with the thread's protection. */

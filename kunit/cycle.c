@@ -733,6 +733,26 @@ static void sgtable_offset_skips_whole_entries(struct kunit *test)
 	check_range(test, at(test, 0), 16 * granule, granule);
 }
 
+/* As sg_alloc_table() makes one of more entries than a page has room for */
+static void sgtable_of_chained_arrays(struct kunit *test)
+{
+	u64 granule = pgt_fixture(test)->granule;
+	struct sg_piece first[] = { { 0, granule }, { 4 * granule, granule } };
+	struct sg_piece second[] = { { 8 * granule, granule }, { 2 * granule, granule } };
+	struct sg_table *sgt = make_dma_table(test, first, ARRAY_SIZE(first));
+	struct sg_table *more = make_dma_table(test, second, ARRAY_SIZE(second));
+
+	sg_chain(sgt->sgl, sgt->orig_nents, more->sgl);
+	sgt->nents += more->nents;
+	sgt->orig_nents += more->orig_nents - 1;
+	do_map_table(test, at(test, 0), sgt, 0, 4 * granule);
+	check_range(test, at(test, granule), 4 * granule, granule);
+	check_range(test, at(test, 2 * granule), 8 * granule, granule);
+	check_range(test, at(test, 3 * granule), 2 * granule, granule);
+	do_map_table(test, at(test, 4 * granule), sgt, 3 * granule, granule);
+	check_range(test, at(test, 4 * granule), 2 * granule, granule);
+}
+
 static void sgtable_contiguous_entries_become_a_block(struct kunit *test)
 {
 	u64 granule = pgt_fixture(test)->granule;
@@ -1020,6 +1040,7 @@ static struct kunit_case sgtable_cases[] = {
 	FORMAT_CASE(sgtable_maps_every_entry),
 	FORMAT_CASE(sgtable_offset_and_size_select_a_part),
 	FORMAT_CASE(sgtable_offset_skips_whole_entries),
+	FORMAT_CASE(sgtable_of_chained_arrays),
 	BLOCK_CASE(sgtable_contiguous_entries_become_a_block),
 	BLOCK_CASE(sgtable_of_a_block_and_granules),
 	BLOCK_CASE(sgtable_of_granules_between_blocks),

@@ -417,7 +417,7 @@ static void table_that_a_failed_map_freed_is_not_unmapped(struct kunit *test)
 	atomic_set(&fix->fail_page, 1);
 	check_map_result(test, io_pgtable_safe_map(fix->pgt, SZ_1G, PAGE, 2 * SZ_2M, PGT_PROT,
 						   GFP_NOWAIT), 0, -ENOMEM);
-	do_unmap_present(test, SZ_1G, SZ_1G, 0);
+	do_unmap_present(test, SZ_1G, SZ_2M, 0);
 }
 
 /* As a format may that frees tables when they become empty */
@@ -631,9 +631,7 @@ static int run_asker(void *data)
 		cond_resched();
 	}
 	complete(&a->done);
-	while (!kthread_should_stop())
-		schedule_timeout_interruptible(1);
-	return 0;
+	return wait_for_stop();
 }
 
 static void begin_phase(void)

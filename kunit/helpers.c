@@ -3,6 +3,7 @@
  * The fixture and the verbs of the suites.
  */
 #include <linux/gfp.h>
+#include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/platform_device.h>
 #include <linux/random.h>
@@ -760,6 +761,19 @@ bool an_allocation_failed(void)
 	return false;
 }
 #endif
+
+/* --- threads --------------------------------------------------------------- */
+
+int wait_for_stop(void)
+{
+	set_current_state(TASK_INTERRUPTIBLE);
+	while (!kthread_should_stop()) {
+		schedule();
+		set_current_state(TASK_INTERRUPTIBLE);
+	}
+	__set_current_state(TASK_RUNNING);
+	return 0;
+}
 
 /* --- known faults --------------------------------------------------------- */
 

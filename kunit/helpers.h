@@ -191,6 +191,9 @@ phys_addr_t some_paddr(struct kunit *test, u64 align);
 
 void pgt_forget_flushes(struct kunit *test);
 
+/* The end of each thread: it has to be there when kthread_stop() is called. Returns 0. */
+int wait_for_stop(void);
+
 /*
  * Each verb expects its outcome exactly. Those that end in _fails also expect
  * {0, @err} and that the call changed nothing.

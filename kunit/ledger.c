@@ -26,6 +26,7 @@ MODULE_PARM_DESC(ledger_seed, "Replay the random tests of the ledger with this s
  * @name: For the log.
  * @width: log2 of the entries of a table.
  * @bits: Of an address.
+ * @levels: Levels of tables at most, or 0.
  * @leaf: log2 of the sizes of leaves.
  */
 struct geometry {
@@ -33,6 +34,7 @@ struct geometry {
 	unsigned int width;
 	unsigned int bits;
 	unsigned int leaf[6];
+	unsigned int levels;
 };
 
 static const struct geometry geometries[] = {
@@ -44,8 +46,8 @@ static const struct geometry geometries[] = {
 	{ "lpae-16k-contiguous", 11, 48, { 14, 21, 25, 30 } },
 	{ "lpae-64k", 13, 52, { 16, 29, 42 } },
 	{ "lpae-64k-contiguous", 13, 48, { 16, 21, 29, 34 } },
-	{ "v7s", 8, 32, { 12, 16, 20, 24 } },
-	{ "v7s-ias34", 8, 34, { 12, 16, 20, 24 } },
+	{ "v7s", 8, 32, { 12, 16, 20, 24 }, 2 },
+	{ "v7s-ias34", 8, 34, { 12, 16, 20, 24 }, 2 },
 	{ "pages-only", 9, 48, { 12 } },
 	{ "no-2m", 9, 40, { 12, 30 } },
 	{ "64-bits", 9, 64, { 12, 21, 30 } },
@@ -277,15 +279,15 @@ static void end_claim(struct model *m, unsigned int n)
 static void hold(struct model *m)
 {
 	unsigned int shift = rnd_leaf(m);
-	struct ledger_piece p;
+	struct ledger_held p;
 	u64 first, last;
 
 	rnd_range(m, shift, &first, &last);
-	if (ledger_hold_free(&m->l, first, last, shift, GFP_KERNEL, &p)) {
-		ledger_release_map(&m->l, &p, shift, false);
+	if (ledger_hold(&m->l, first, last, shift, LEDGER_MAP, GFP_KERNEL, &p)) {
+		ledger_release_map(&p, false);
 		KUNIT_EXPECT_EQ(m->test, right_answer(m, first, last, LEDGER_MAP), 0);
 		paint(m, m->cell, first, last, shift + 1);
-	} else if (ledger_hold_leaves(&m->l, first, last, &p)) {
+	} else if (ledger_hold(&m->l, first, last, shift, LEDGER_UNMAP, 0, &p)) {
 		ledger_release_unmap(&p, false);
 		KUNIT_EXPECT_EQ(m->test, right_answer(m, first, last, LEDGER_UNMAP), 0);
 		paint(m, m->cell, first, last, 0);
@@ -294,7 +296,7 @@ static void hold(struct model *m)
 
 static void ask_leaf(struct model *m)
 {
-	struct ledger_piece p;
+	struct ledger_held p;
 	u64 off, last, a, b;
 	int err, right;
 
@@ -354,8 +356,8 @@ static void open_model(struct model *m, struct kunit *test)
 		m->claim[i].want = LEDGER_LOOK;
 	prandom_seed_state(&m->rnd, seed);
 	kunit_info(test, "ledger_seed=%u\n", seed);
-	KUNIT_ASSERT_EQ(test, ledger_init(&m->l, m->geo->leaf[0], m->geo->width, m->geo->bits),
-			0);
+	KUNIT_ASSERT_EQ(test, ledger_init(&m->l, m->geo->leaf[0], m->geo->width, m->geo->bits,
+					  m->geo->levels), 0);
 }
 
 static void random_operations_match_the_model(struct kunit *test)
@@ -392,18 +394,24 @@ static struct ledger *make_ledger(struct kunit *test)
 	struct ledger *l = kunit_kzalloc(test, sizeof(*l), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, l);
-	KUNIT_ASSERT_EQ(test, ledger_init(l, 12, 9, 48), 0);
+	KUNIT_ASSERT_EQ(test, ledger_init(l, 12, 9, 48, 0), 0);
 	return l;
 }
 
-static void map(struct kunit *test, struct ledger *l, u64 first, u64 size, unsigned int shift)
+static void map_with(struct kunit *test, struct ledger *l, u64 first, u64 size,
+		     unsigned int shift, gfp_t gfp)
 {
 	u64 last = first + size - 1;
 	struct ledger_claimed claimed;
 
-	KUNIT_ASSERT_EQ(test, ledger_claim(l, first, last, LEDGER_MAP, GFP_KERNEL, &claimed), 0);
-	KUNIT_ASSERT_EQ(test, ledger_record(l, first, last, shift, GFP_KERNEL), 0);
+	KUNIT_ASSERT_EQ(test, ledger_claim(l, first, last, LEDGER_MAP, gfp, &claimed), 0);
+	KUNIT_ASSERT_EQ(test, ledger_record(l, first, last, shift, gfp), 0);
 	ledger_settle(l, first, last, LEDGER_MAPPED);
+}
+
+static void map(struct kunit *test, struct ledger *l, u64 first, u64 size, unsigned int shift)
+{
+	map_with(test, l, first, size, shift, GFP_KERNEL);
 }
 
 static struct ledger_claimed unmap(struct kunit *test, struct ledger *l, u64 first, u64 size)
@@ -418,7 +426,7 @@ static struct ledger_claimed unmap(struct kunit *test, struct ledger *l, u64 fir
 
 static unsigned int level_at(struct ledger *l, u64 off)
 {
-	return ledger_walk(l, off, 0)->lvl;
+	return ledger_lvl(ledger_walk(l, off, 0));
 }
 
 /* It goes with its table: when a block or an unmap takes its whole place */
@@ -459,9 +467,51 @@ static void a_block_takes_the_place_of_empty_nodes(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ledger_mapped(l), SZ_1G);
 	/* And they are used again */
 	unmap(test, l, 0, SZ_1G);
-	KUNIT_EXPECT_NOT_NULL(test, l->unused.node[0]);
+	KUNIT_EXPECT_NOT_NULL(test, l->nodes[0]);
 	map(test, l, 0, SZ_1G, 12);
-	KUNIT_EXPECT_NULL(test, l->unused.node[0]);
+	KUNIT_EXPECT_NULL(test, l->nodes[0]);
+	ledger_destroy(l);
+}
+
+static u64 chunk_bytes(const struct ledger *l)
+{
+	const struct ledger_chunk *c;
+	u64 bytes = 0;
+
+	for (c = l->chunks; c; c = c->next)
+		bytes += c->size;
+	for (c = l->spares.chunk; c; c = c->next)
+		bytes += c->size;
+	return bytes;
+}
+
+/* In other places each time, but not more of them */
+static void memory_is_bounded_by_the_peak(struct kunit *test)
+{
+	struct ledger *l = make_ledger(test);
+	struct ledger_claimed claimed;
+	u64 bytes = 0, off, table, at;
+	unsigned int round;
+
+	for (round = 0; round < 512; round++) {
+		at = (round * 37ULL % 512 << 30) + (round * 101ULL % 512 << 21);
+		for (table = 0; table < 8; table++) {
+			off = (table << 39) + at;
+			map(test, l, off, SZ_4K, 12);
+		}
+		bytes = bytes ?: chunk_bytes(l);
+		/* Each table goes, whatever was in it */
+		for (table = 0; table < 8; table++) {
+			off = (table << 39) + at;
+			unmap(test, l, off, SZ_4K);
+			off = table << 39;
+			KUNIT_ASSERT_EQ(test, ledger_claim(l, off, off + BIT_ULL(39) - 1,
+							   LEDGER_MAP, GFP_KERNEL, &claimed), 0);
+			ledger_settle(l, off, off + BIT_ULL(39) - 1, LEDGER_UNMAPPED);
+		}
+	}
+	KUNIT_EXPECT_EQ(test, chunk_bytes(l), bytes);
+	KUNIT_EXPECT_EQ(test, level_at(l, 0), 3U);
 	ledger_destroy(l);
 }
 
@@ -491,7 +541,7 @@ static void a_refused_claim_leaves_nothing_claimed(struct kunit *test)
 {
 	struct ledger *l = make_ledger(test);
 	struct ledger_claimed claimed;
-	struct ledger_piece p;
+	struct ledger_held p;
 
 	map(test, l, SZ_2M, SZ_2M, 12);
 	map(test, l, 3 * SZ_2M, SZ_4K, 12);
@@ -501,7 +551,7 @@ static void a_refused_claim_leaves_nothing_claimed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ledger_claim(l, SZ_2M, 8ULL * SZ_2M - 1, LEDGER_UNMAP, 0, &claimed),
 			-ENOENT);
 	KUNIT_EXPECT_EQ(test, ledger_check(l, 0, BIT_ULL(48) - 1, LEDGER_LOOK), 0);
-	KUNIT_EXPECT_TRUE(test, ledger_hold_free(l, 0, SZ_2M - 1, 21, GFP_KERNEL, &p) == false);
+	KUNIT_EXPECT_TRUE(test, !ledger_hold(l, 0, SZ_2M - 1, 21, LEDGER_MAP, GFP_KERNEL, &p));
 	ledger_destroy(l);
 }
 
@@ -525,24 +575,33 @@ static void nodes_that_cannot_be_had_change_nothing(struct kunit *test)
 	ledger_destroy(l);
 }
 
-/* Others may still be on their way to it, so it may not be freed before the ledger */
-static void a_used_node_never_goes_to_a_reservation(struct kunit *test)
+/*
+ * Others may still be on their way to a node, so its memory may not be freed before the
+ * ledger. A reservation gives one chunk, and leaves it if it is freed.
+ */
+static void what_was_used_never_goes_to_a_reservation(struct kunit *test)
 {
 	struct ledger_spares reserve = {};
 	struct ledger *l = make_ledger(test);
+	u64 left;
 
-	map(test, l, 0, SZ_4K, 12);
-	map(test, l, SZ_2M, SZ_2M, 12);
-	unmap(test, l, SZ_2M, SZ_2M);
-	KUNIT_ASSERT_NOT_NULL(test, l->unused.node[0]);
-
-	/* Somebody else has divided the slot, so the node is not needed */
+	KUNIT_ASSERT_EQ(test, ledger_reserve(l, &reserve, GFP_KERNEL), 0);
+	KUNIT_ASSERT_EQ(test, ledger_reserve(l, &reserve, GFP_KERNEL), 0);
+	left = ledger_spare_bytes(&reserve);
 	ledger_attach(l, &reserve);
-	KUNIT_EXPECT_EQ(test, ledger_divide(l, 0, 1, false, IO_PGTABLE_SAFE_RESERVED), 0);
-	KUNIT_EXPECT_NULL(test, reserve.node[0]);
-	KUNIT_EXPECT_NOT_NULL(test, l->unused.node[0]);
+	KUNIT_EXPECT_EQ(test, ledger_spare_bytes(&reserve), left / 2);
+	map_with(test, l, 0, SZ_4K, 12, IO_PGTABLE_SAFE_RESERVED);
+	KUNIT_EXPECT_EQ(test, ledger_spare_bytes(&reserve), left / 2);
 	ledger_attach(l, NULL);
-	ledger_free_spares(&reserve);
+	ledger_attach(l, &reserve);
+	KUNIT_EXPECT_EQ(test, ledger_spare_bytes(&reserve), left / 2);
+	/* More than the one, and a chunk that was begun is the ledger's */
+	map_with(test, l, SZ_1G, SZ_64M, 12, IO_PGTABLE_SAFE_RESERVED);
+	KUNIT_EXPECT_LT(test, ledger_spare_bytes(&reserve), left / 2);
+	KUNIT_EXPECT_NULL(test, reserve.chunk);
+	ledger_attach(l, NULL);
+	ledger_free_chunks(&reserve.chunk);
+	KUNIT_EXPECT_EQ(test, ledger_mapped(l), SZ_4K + SZ_64M);
 	ledger_destroy(l);
 }
 
@@ -550,10 +609,11 @@ static struct kunit_case ledger_cases[] = {
 	KUNIT_CASE_PARAM(random_operations_match_the_model, geometries_gen_params),
 	KUNIT_CASE(a_node_goes_with_its_table),
 	KUNIT_CASE(a_block_takes_the_place_of_empty_nodes),
+	KUNIT_CASE(memory_is_bounded_by_the_peak),
 	KUNIT_CASE(an_unmap_knows_its_entries_and_tables),
 	KUNIT_CASE(a_refused_claim_leaves_nothing_claimed),
 	KUNIT_CASE(nodes_that_cannot_be_had_change_nothing),
-	KUNIT_CASE(a_used_node_never_goes_to_a_reservation),
+	KUNIT_CASE(what_was_used_never_goes_to_a_reservation),
 	{}
 };
 

@@ -324,6 +324,46 @@ static void a_cut_keeps_the_tables_between(struct kunit *test)
 	expect_events(test, "wwwF", 0);
 }
 
+/* A flush in the middle needs memory to be remembered, and counts for nothing without */
+static void kept_after_a_flush_that_is_forgotten(struct kunit *test)
+{
+	skip_without_fault_injection(test);
+	open_journal(test, &pgt_flush_ops);
+	fill_tables(test, SZ_4M, 1);
+	unmap_later(test, SZ_4M, SZ_2M);
+	fail_nth_allocation(1);
+	flush(test, SZ_4M + SZ_1M, SZ_4K);
+	KUNIT_EXPECT_TRUE(test, an_allocation_failed());
+	flush(test, SZ_4M, SZ_1M);
+	flush(test, SZ_4M + SZ_1M + SZ_4K, SZ_1M - SZ_4K);
+	expect_events(test, "www", SZ_4K);
+	flush(test, SZ_4M + SZ_1M, SZ_4K);
+	expect_events(test, "wF", 0);
+}
+
+/* What the format freed before it failed: nobody knows whether it still leads there */
+static void kept_if_the_table_breaks(struct kunit *test)
+{
+	struct pgt_test *fix = pgt_fixture(test);
+	struct io_pgtable_cfg cfg;
+
+	if (!IO_PGTABLE_QUIRK_NO_WARN)
+		kunit_skip(test, "this kernel's formats WARN() at what would break a table");
+	make_journal_cfg(test, &cfg, &pgt_flush_ops);
+	cfg.quirks |= IO_PGTABLE_QUIRK_NO_WARN;
+	open_cfg(test, ARM_64_LPAE_S1, &cfg);
+	fill_tables(test, 0, 1);
+	do_map(test, SZ_2M, 0, SZ_4K);
+	/* What breaks it: a page goes behind the layer's back */
+	KUNIT_ASSERT_EQ(test, fix->raw->unmap_pages(fix->raw, SZ_2M, SZ_4K, 1, NULL),
+			(size_t)SZ_4K);
+	forget_journal();
+	check_unmap_result(test, io_pgtable_safe_unmap(fix->pgt, 0, SZ_2M + SZ_4K, 0), SZ_2M,
+			   -EIO);
+	expect_events(test, "w", SZ_4K);
+	check_broken(test);
+}
+
 static void kept_until_the_flush(struct kunit *test)
 {
 	open_journal(test, &pgt_flush_ops);
@@ -617,6 +657,8 @@ static struct kunit_case order_cases[] = {
 	KUNIT_CASE(a_block_put_back_goes_after_the_walk_cache),
 	KUNIT_CASE(a_cut_keeps_the_tables_between),
 	KUNIT_CASE(kept_until_the_flush),
+	KUNIT_CASE(kept_after_a_flush_that_is_forgotten),
+	KUNIT_CASE(kept_if_the_table_breaks),
 	KUNIT_CASE(one_flush_for_many_tables),
 	KUNIT_CASE(a_flush_in_parts_counts_in_the_end),
 	KUNIT_CASE(somebody_elses_invalidation_does_not_count),
@@ -875,9 +917,7 @@ static int run_owner(void *data)
 		cond_resched();
 	}
 	complete(&o->done);
-	while (!kthread_should_stop())
-		schedule_timeout_interruptible(1);
-	return 0;
+	return wait_for_stop();
 }
 
 static void start_owner(struct kunit *test, struct owner *o, unsigned int seed)

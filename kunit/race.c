@@ -61,14 +61,7 @@ static int run_racer(void *data)
 		wait_for_completion(r->start);
 	r->fn(r);
 	complete(&r->done);
-
-	set_current_state(TASK_INTERRUPTIBLE);
-	while (!kthread_should_stop()) {
-		schedule();
-		set_current_state(TASK_INTERRUPTIBLE);
-	}
-	__set_current_state(TASK_RUNNING);
-	return 0;
+	return wait_for_stop();
 }
 
 static void start_racer(struct kunit *test, struct racer *r,

@@ -49,14 +49,7 @@ static int run_player(void *data)
 		cond_resched();
 	}
 	complete(&p->done);
-
-	set_current_state(TASK_INTERRUPTIBLE);
-	while (!kthread_should_stop()) {
-		schedule();
-		set_current_state(TASK_INTERRUPTIBLE);
-	}
-	__set_current_state(TASK_RUNNING);
-	return 0;
+	return wait_for_stop();
 }
 
 static void give_room(struct kunit *test, struct spec_set *set, unsigned int room)

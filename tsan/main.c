@@ -21,22 +21,24 @@
  * @name: For messages.
  * @granule: log2 of the smallest leaf.
  * @width: log2 of the entries of a table.
+ * @levels: Levels of tables at most, or 0.
  * @leaves: log2 of the sizes of leaves, smallest first.
  */
 struct geometry {
 	const char *name;
 	unsigned int granule;
 	unsigned int width;
+	unsigned int levels;
 	unsigned int leaves[6];
 };
 
 static const struct geometry geometries[] = {
-	{ "4K 2M 1G", 12, 9, { 12, 21, 30 } },
-	{ "4K 64K 2M 32M 1G", 12, 9, { 12, 16, 21, 25, 30 } },
-	{ "16K 2M 32M 1G", 14, 11, { 14, 21, 25, 30 } },
-	{ "64K 2M 512M 16G", 16, 13, { 16, 21, 29, 34 } },
-	{ "4K 64K 1M 16M", 12, 8, { 12, 16, 20, 24 } },
-	{ "4K", 12, 9, { 12 } },
+	{ "4K 2M 1G", 12, 9, 0, { 12, 21, 30 } },
+	{ "4K 64K 2M 32M 1G", 12, 9, 0, { 12, 16, 21, 25, 30 } },
+	{ "16K 2M 32M 1G", 14, 11, 0, { 14, 21, 25, 30 } },
+	{ "64K 2M 512M 16G", 16, 13, 0, { 16, 21, 29, 34 } },
+	{ "4K 64K 1M 16M", 12, 8, 2, { 12, 16, 20, 24 } },
+	{ "4K", 12, 9, 0, { 12 } },
 };
 
 static const struct geometry *geometry;
@@ -178,11 +180,11 @@ static void try_map(void)
 static void hold_map(void)
 {
 	unsigned int shift = rnd_leaf();
-	struct ledger_piece p;
+	struct ledger_held p;
 	u64 first, last;
 
 	if (!rnd_range(shift, &first, &last) ||
-	    !ledger_hold_free(&ledger, first, last, shift, GFP_FAULTY, &p))
+	    !ledger_hold(&ledger, first, last, shift, LEDGER_MAP, GFP_FAULTY, &p))
 		return;
 	expect_free(first, last);
 	if (!rnd(4)) {
@@ -191,10 +193,10 @@ static void hold_map(void)
 	}
 	set_cells(first, last, shift);
 	if (rnd(2)) {
-		ledger_release_map(&ledger, &p, shift, false);
+		ledger_release_map(&p, false);
 		return;
 	}
-	ledger_release_map(&ledger, &p, shift, true);
+	ledger_release_map(&p, true);
 	ledger_settle(&ledger, first, last, LEDGER_MAPPED);
 }
 
@@ -221,11 +223,12 @@ static void try_unmap(void)
 
 static void hold_unmap(void)
 {
-	struct ledger_piece p;
+	struct ledger_held p;
+	unsigned int shift = rnd_leaf();
 	u64 first, last;
 
-	if (!rnd_range(rnd_leaf(), &first, &last) ||
-	    !ledger_hold_leaves(&ledger, first, last, &p))
+	if (!rnd_range(shift, &first, &last) ||
+	    !ledger_hold(&ledger, first, last, shift, LEDGER_UNMAP, 0, &p))
 		return;
 	expect_leaves(first, last, false);
 	set_cells(first, last, 0);
@@ -278,7 +281,7 @@ static void try_cut(void)
 	gfp_t gfp = rnd(2) ? GFP_KERNEL : GFP_FAULTY;
 	unsigned int shift, smaller = geometry->granule;
 	struct ledger_claimed claimed;
-	struct ledger_piece p;
+	struct ledger_held p;
 	int err;
 
 	if (!rnd_range(rnd_leaf(), &off, &last))
@@ -385,7 +388,7 @@ static void *run(void *seed)
 static void compare(void)
 {
 	u64 space = (u64)CELLS << geometry->granule, pos = 0, a, b, first, last, bytes = 0;
-	struct ledger_piece p;
+	struct ledger_held p;
 
 	while (pos < space) {
 		if (!ledger_next_extent(&ledger, pos, space - 1, false, &a, &b)) {
@@ -409,7 +412,7 @@ static void open_ledger(void)
 	memset(&ledger, 0, sizeof(ledger));
 	memset(shadow, 0, sizeof(shadow));
 	expect(!ledger_init(&ledger, geometry->granule, geometry->width,
-			    geometry->granule + 20), "init");
+			    geometry->granule + 20, geometry->levels), "init");
 }
 
 static void use_threads(unsigned int threads)
@@ -432,22 +435,15 @@ static void use_reservation(void)
 {
 	struct ledger_spares spares = { 0 };
 	struct ledger_claimed claimed;
-	unsigned int lvl, shift, i;
+	unsigned int shift, i;
 	u64 first, last, a, b, n;
 
 	open_ledger();
 	do
 		shift = rnd_leaf();
 	while (!rnd_range(shift, &first, &last));
-	for (lvl = 0; lvl < ledger.levels; lvl++) {
-		n = lvl + 1 < ledger.levels ? ledger_count_nodes(&ledger, lvl, first, last) : 1;
-		for (; n; n--) {
-			expect(lvl + 1 == ledger.levels ||
-			       ledger_alloc_spare(&ledger, &spares, lvl, GFP_KERNEL), "spare");
-			expect(!lvl || ledger_alloc_spare_array(&ledger, &spares, lvl,
-								GFP_KERNEL), "spare array");
-		}
-	}
+	for (n = ledger_count_chunks(&ledger, first, last); n; n--)
+		expect(!ledger_reserve(&ledger, &spares, GFP_KERNEL), "a reservation");
 	ledger_attach(&ledger, &spares);
 	for (i = 0; i < 400; i++) {
 		shift = rnd(2) ? geometry->granule : rnd_leaf();
@@ -464,7 +460,7 @@ static void use_reservation(void)
 	}
 	compare();
 	ledger_attach(&ledger, NULL);
-	ledger_free_spares(&spares);
+	ledger_free_chunks(&spares.chunk);
 	ledger_destroy(&ledger);
 }
 

@@ -38,7 +38,6 @@ typedef unsigned int gfp_t;
 #define BIT(n)				(1UL << (n))
 #define BIT_ULL(n)			(1ULL << (n))
 #define BIT_WORD(n)			((n) / BITS_PER_LONG)
-#define BITS_TO_LONGS(n)		(((n) + BITS_PER_LONG - 1) / BITS_PER_LONG)
 #define GENMASK_ULL(h, l)		((~0ULL << (l)) & (~0ULL >> (63 - (h))))
 #define ARRAY_SIZE(a)			(sizeof(a) / sizeof((a)[0]))
 #define __ffs(x)			((unsigned int)__builtin_ctzl(x))
@@ -46,7 +45,10 @@ typedef unsigned int gfp_t;
 #define max(a, b)			((a) > (b) ? (a) : (b))
 #define min_t(type, a, b)		min((type)(a), (type)(b))
 #define clamp(x, low, high)		min(max(x, low), high)
-#define struct_size(p, member, n)	(sizeof(*(p)) + (n) * sizeof((p)->member[0]))
+#define round_down(x, to)		((x) & ~((to) - 1))
+#define round_up(x, to)			round_down((x) + (to) - 1, to)
+#define div_u64(a, b)			((a) / (b))
+#define DECLARE_FLEX_ARRAY(type, name)	struct { struct { } empty_##name; type name[]; }
 
 /*
  * The kernel's READ_ONCE() orders what depends on it by address. ThreadSanitizer does
@@ -56,6 +58,10 @@ typedef unsigned int gfp_t;
 #define WRITE_ONCE(x, v)		__atomic_store_n(&(x), v, __ATOMIC_RELAXED)
 #define smp_store_release(p, v)		__atomic_store_n(p, v, __ATOMIC_RELEASE)
 
+#define IS_ERR(p)			((uintptr_t)(p) >= (uintptr_t)-4095)
+#define PTR_ERR(p)			((long)(p))
+#define ERR_PTR(n)			((void *)(long)(n))
+
 typedef pthread_mutex_t spinlock_t;
 #define spin_lock_init(l)		pthread_mutex_init(l, NULL)
 #define spin_lock(l)			pthread_mutex_lock(l)
@@ -64,14 +70,9 @@ typedef pthread_mutex_t spinlock_t;
 
 bool shim_fails(void);
 
-static inline void *kcalloc(size_t n, size_t size, gfp_t gfp)
-{
-	return gfp & GFP_FAULTY && shim_fails() ? NULL : calloc(n, size);
-}
-
 static inline void *kzalloc(size_t size, gfp_t gfp)
 {
-	return kcalloc(1, size, gfp);
+	return gfp & GFP_FAULTY && shim_fails() ? NULL : calloc(1, size);
 }
 
 static inline void kfree(void *p)
