@@ -9,6 +9,9 @@
  * above it here, and each does one thing:
  *
  * ==================  =========================================================
+ * core/watch.c        tracepoints, and what hangs on the same events; the rest can be read
+ *                     without it
+ * core/mapped_pages.c a check for drivers: which memory is still mapped
  * core/ledger.c       what is mapped, and who is busy with what (with its own
  *                     contents; needs nothing of the others)
  * core/table_pages.c  what tables are made of, and when a page is given back
@@ -22,6 +25,7 @@
  * core/cut.c          unmap of a part of a block
  * core/reserve.c      reservations
  * core/query.c        lookup, walk, next, leaf_span, mapped
+ * core/debugfs.c      counters, the last calls, and all of it in print
  * ==================  =========================================================
  *
  * The core of it is check, backend, map, unmap and the ledger; it can be read
@@ -38,7 +42,10 @@
 #include <linux/slab.h>
 
 #include "core/table.h"
+#include "core/watch.h"
 
+#include "core/watch.c"
+#include "core/mapped_pages.c"
 #include "core/ledger.c"
 #include "core/table_pages.c"
 #include "core/check.c"
@@ -51,6 +58,7 @@
 #include "core/cut.c"
 #include "core/reserve.c"
 #include "core/query.c"
+#include "core/debugfs.c"
 
 /* --- alloc and free ------------------------------------------------------- */
 
@@ -324,6 +332,7 @@ io_pgtable_safe_wrap(struct io_pgtable_ops *ops,
 	pgt->tlb = iop->cfg.tlb;
 	pgt->cookie = iop->cookie;
 	pgt->cfg = iop->cfg;
+	pgt->id = next_id();
 	table_pages_init(&pgt->tables, iop->cfg.iommu_dev);
 	set_format(pgt, iop->fmt);
 
@@ -348,8 +357,8 @@ EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_wrap, IO_PGTABLE_SAFE_NS);
  * is still mapped, a message says how much; it is unmapped by freeing the
  * table, and only tlb_flush_all() is called.
  *
- * Context: Whatever the format's own free takes: v7s may sleep. Must not race
- * with any other call on @pgt.
+ * Context: Whatever the format's own free takes: v7s may sleep, and any after
+ * io_pgtable_safe_debugfs(). Must not race with any other call on @pgt.
  */
 void io_pgtable_safe_free(struct io_pgtable_safe *pgt)
 {
@@ -358,6 +367,7 @@ void io_pgtable_safe_free(struct io_pgtable_safe *pgt)
 	if (IS_ERR_OR_NULL(pgt))
 		return;
 
+	watch_destroy(pgt);
 	mapped = ledger_mapped(&pgt->ledger);
 	if (READ_ONCE(pgt->live)) {
 		dev_err_ratelimited(pgt->cfg.iommu_dev,
@@ -374,6 +384,7 @@ void io_pgtable_safe_free(struct io_pgtable_safe *pgt)
 	pgt->release(pgt->ops);
 	table_pages_destroy(&pgt->tables);
 	ledger_destroy(&pgt->ledger);
+	mapped_pages_drop(pgt);
 	kfree(pgt);
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_free, IO_PGTABLE_SAFE_NS);

@@ -13,6 +13,8 @@
 #include <linux/io-pgtable.h>
 #include <linux/types.h>
 
+struct dentry;
+struct page;
 struct device;
 struct sg_table;
 
@@ -113,8 +115,8 @@ struct sg_table;
 /**
  * DOC: concurrency
  *
- * All functions but alloc, wrap, free, set_live and clear_live may be called
- * concurrently on one table, from process context, also with locks held or
+ * All functions but alloc, wrap, free, debugfs, check_pages, set_live and clear_live may
+ * be called concurrently on one table, from process context, also with locks held or
  * interrupts off, but not from interrupts; those that take a gfp_t sleep only if it
  * allows that. A call claims its range in the ledger, runs the backend and settles
  * what became of it; or, for a range in one table that needs no callback, holds the
@@ -326,6 +328,16 @@ struct io_pgtable_safe_span {
 	u64 leaf;
 };
 
+/* A line that is printed has no more bytes, with the NUL at its end */
+#define IO_PGTABLE_SAFE_LINE	128
+
+/**
+ * typedef io_pgtable_safe_print_fn - Print a line.
+ * @ctx: What the caller of io_pgtable_safe_print() passed.
+ * @line: The line, without a newline at its end.
+ */
+typedef void (*io_pgtable_safe_print_fn)(void *ctx, const char *line);
+
 struct io_pgtable_safe * __must_check
 io_pgtable_safe_alloc(enum io_pgtable_fmt fmt, const struct io_pgtable_cfg *cfg,
 		      void *cookie);
@@ -402,5 +414,12 @@ int __must_check io_pgtable_safe_leaf_span(struct io_pgtable_safe *pgt, u64 iova
 					   u64 size,
 					   struct io_pgtable_safe_span *span);
 u64 __must_check io_pgtable_safe_mapped(struct io_pgtable_safe *pgt);
+
+int io_pgtable_safe_debugfs(struct io_pgtable_safe *pgt, struct dentry *parent);
+void io_pgtable_safe_print(struct io_pgtable_safe *pgt, io_pgtable_safe_print_fn print,
+			   void *ctx);
+
+void io_pgtable_safe_check_pages(bool on);
+bool io_pgtable_safe_assert_unmapped(struct page *page, unsigned long n);
 
 #endif /* _IO_PGTABLE_SAFE_H */

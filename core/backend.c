@@ -17,11 +17,14 @@ static void set_broken(struct io_pgtable_safe *pgt)
 			    "io-pgtable broke its contract, page table disabled\n");
 }
 
-/* May the backend be called once, for all of these pages, with a lock held? */
+/*
+ * May the backend be called once, for all of these pages, with a lock held? What is
+ * watched is told without.
+ */
 static __always_inline bool may_hold(const struct io_pgtable_safe *pgt, u64 size,
 				     unsigned int shift)
 {
-	return pgt->may_hold && size >> shift <= MAX_HELD && (size_t)size == size;
+	return !watching() && pgt->may_hold && size >> shift <= MAX_HELD && (size_t)size == size;
 }
 
 /* The backend says something else than that it has mapped all that it was asked to */
@@ -43,8 +46,8 @@ judge_map(struct io_pgtable_safe *pgt, size_t mapped, size_t asked, unsigned int
  * they like.
  */
 static __always_inline struct io_pgtable_safe_map_result
-backend_map(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, size_t size,
-	    unsigned int shift, int prot, gfp_t gfp)
+backend_map_once(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, size_t size,
+		 unsigned int shift, int prot, gfp_t gfp)
 {
 	struct io_pgtable_ops *ops = pgt->ops;
 	size_t mapped = 0;
@@ -55,6 +58,26 @@ backend_map(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, size_t siz
 	if (likely(!err && mapped == size))
 		return map_result(size, 0);
 	return judge_map(pgt, mapped, size, shift, err);
+}
+
+static noinline __cold struct io_pgtable_safe_map_result
+backend_map_watched(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, size_t size,
+		    unsigned int shift, int prot, gfp_t gfp)
+{
+	struct io_pgtable_safe_map_result res;
+
+	res = backend_map_once(pgt, iova, paddr, size, shift, prot, gfp);
+	watch_leaves(pgt, iova, paddr, BIT(shift), res.mapped);
+	return res;
+}
+
+static __always_inline struct io_pgtable_safe_map_result
+backend_map(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, size_t size,
+	    unsigned int shift, int prot, gfp_t gfp)
+{
+	if (watching())
+		return backend_map_watched(pgt, iova, paddr, size, shift, prot, gfp);
+	return backend_map_once(pgt, iova, paddr, size, shift, prot, gfp);
 }
 
 /* log2 of the largest page that is not larger than this */
@@ -128,9 +151,9 @@ static __always_inline size_t backend_unmap_once(struct io_pgtable_safe *pgt, u6
  */
 static noinline u64 backend_unmap(struct io_pgtable_safe *pgt, u64 iova, u64 size, u64 done)
 {
+	u64 count, begin = done;
 	unsigned int shift;
 	size_t n, asked;
-	u64 count;
 
 	while (done < size) {
 		shift = best_shift(pgt, iova + done, iova + done, size - done, &count);
@@ -139,6 +162,8 @@ static noinline u64 backend_unmap(struct io_pgtable_safe *pgt, u64 iova, u64 siz
 		if (!judge_unmap(pgt, n, asked, shift, &done))
 			break;
 	}
+	if (watching())
+		watch_gone(pgt, iova + begin, done - begin);
 	return done;
 }
 

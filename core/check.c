@@ -65,6 +65,11 @@ static __always_inline bool is_reserved(gfp_t gfp)
 	return (gfp & IO_PGTABLE_SAFE_RESERVED) == IO_PGTABLE_SAFE_RESERVED;
 }
 
+static int check_reserve_gfp(gfp_t gfp)
+{
+	return gfp & BAD_GFP || is_reserved(gfp) ? -EINVAL : 0;
+}
+
 /* For a map of this range, which must lie in the one that is reserved for */
 static noinline int check_rare_gfp(const struct io_pgtable_safe *pgt, u64 iova, u64 size,
 				   gfp_t gfp)

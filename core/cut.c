@@ -350,6 +350,30 @@ cut_range(struct io_pgtable_safe *pgt, u64 iova, u64 size, int prot, gfp_t gfp, 
 	return unmap_result(cut_unmapped(&cut, middle), err ?: check_table(pgt));
 }
 
+static struct io_pgtable_safe_unmap_result
+cut_or_unmap(struct io_pgtable_safe *pgt, u64 iova, u64 size, int prot, gfp_t gfp,
+	     u32 flags)
+{
+	struct io_pgtable_safe_unmap_result res;
+	int err;
+
+	err = check_cut(pgt, iova, size, prot, gfp, flags);
+	if (unlikely(err))
+		return unmap_result(0, err);
+	res = unmap_range(pgt, iova, size, flags);
+	return res.err == -ENOTBLK ? cut_range(pgt, iova, size, prot, gfp, flags) : res;
+}
+
+static noinline __cold struct io_pgtable_safe_unmap_result
+cut_or_unmap_watched(struct io_pgtable_safe *pgt, u64 iova, u64 size, int prot, gfp_t gfp,
+		     u32 flags)
+{
+	struct io_pgtable_safe_unmap_result res = cut_or_unmap(pgt, iova, size, prot, gfp, flags);
+
+	watch_unmap(pgt, WATCH_CUT, iova, size, flags, res);
+	return res;
+}
+
 /**
  * io_pgtable_safe_cut() - Unmap a range that may begin and end inside leaves.
  * @pgt: The page table.
@@ -391,14 +415,9 @@ struct io_pgtable_safe_unmap_result
 io_pgtable_safe_cut(struct io_pgtable_safe *pgt, u64 iova, u64 size, int prot,
 		    gfp_t gfp, u32 flags)
 {
-	struct io_pgtable_safe_unmap_result res;
-	int err;
-
-	err = check_cut(pgt, iova, size, prot, gfp, flags);
-	if (unlikely(err))
-		return unmap_result(0, err);
-	res = unmap_range(pgt, iova, size, flags);
-	return res.err == -ENOTBLK ? cut_range(pgt, iova, size, prot, gfp, flags) : res;
+	if (watching())
+		return cut_or_unmap_watched(pgt, iova, size, prot, gfp, flags);
+	return cut_or_unmap(pgt, iova, size, prot, gfp, flags);
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_cut, IO_PGTABLE_SAFE_NS);
 

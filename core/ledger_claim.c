@@ -35,23 +35,23 @@ static __always_inline bool ledger_is_closed(struct ledger *l, u64 first, u64 la
 	return unlikely(READ_ONCE(l->closed)) && ledger_in_closed(l, first, last);
 }
 
-/* What keeps a piece from being claimed? */
+/* What keeps a piece from being claimed? Most of the time nothing does */
 static int ledger_judge(const struct ledger *l, const struct ledger_piece *p,
 			enum ledger_want want)
 {
-	unsigned long start = ledger_start_of(p->node, p->a);
 	unsigned long last = ledger_last_slot(l, ledger_lvl(p->node));
-	bool used = ledger_any(p->node, p->a, p->b, LEDGER_USED);
+	bool cut = !p->whole || ledger_is_cut(p->node, p->a, p->b, last), used;
 
-	if (used && ledger_any(p->node, start, p->b, LEDGER_BUSY))
+	if (want == LEDGER_UNMAP && !cut && !ledger_any(p->node, p->a, p->b, LEDGER_NOT_IDLE))
+		return 0;
+	used = ledger_any(p->node, p->a, p->b, LEDGER_USED);
+	if (used && ledger_any(p->node, ledger_start_of(p->node, p->a), p->b, LEDGER_BUSY))
 		return -EBUSY;
 	if (want == LEDGER_MAP)
 		return used ? -EEXIST : 0;
 	if (want == LEDGER_UNMAP && ledger_any(p->node, p->a, p->b, LEDGER_HOLE))
 		return -ENOENT;
-	if (want == LEDGER_LOOK || !used)
-		return 0;
-	return !p->whole || ledger_is_cut(p->node, p->a, p->b, last) ? -ENOTBLK : 0;
+	return cut && used && want != LEDGER_LOOK ? -ENOTBLK : 0;
 }
 
 /**
@@ -93,13 +93,13 @@ static void ledger_settle(struct ledger *l, u64 first, u64 last, enum ledger_out
 {
 	struct ledger_piece p = ledger_pieces(first, last);
 
-	if (outcome == LEDGER_UNMAPPED && last - first >= l->level[0].mask)
+	if (outcome == LEDGER_UNMAPPED)
 		ledger_prune(l, first, last, l->levels - 1);
 	while (ledger_next_piece(l, &p)) {
 		if (!p.whole)
 			continue;
-		if (outcome == LEDGER_MAPPED)
-			p.node->has_table |= ledger_any(p.node, p.a, p.b, LEDGER_USED);
+		if (outcome == LEDGER_MAPPED && !p.node->has_table)
+			p.node->has_table = ledger_any(p.node, p.a, p.b, LEDGER_USED);
 		ledger_set(p.node, p.a, p.b, outcome == LEDGER_MAPPED ? LEDGER_END : LEDGER_FREE,
 			   0);
 	}

@@ -235,6 +235,21 @@ static u64 ledger_spare_bytes(const struct ledger_spares *s)
 	return bytes;
 }
 
+/* All that the ledger has, without what a reservation has for it */
+static inline u64 ledger_bytes(struct ledger *l)
+{
+	const struct ledger_chunk *c;
+	u64 bytes = 0;
+
+	spin_lock(&l->lock);
+	for (c = l->chunks; c; c = c->next)
+		bytes += c->size;
+	for (c = l->spares.chunk; c; c = c->next)
+		bytes += c->size;
+	spin_unlock(&l->lock);
+	return bytes;
+}
+
 /*
  * What is left of a chunk when a reservation is freed is lost. So it gives the ledger
  * a chunk first if that has none: as a rule that is all that is taken.

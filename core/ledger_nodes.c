@@ -74,8 +74,8 @@ static __always_inline struct ledger_node *ledger_walk(const struct ledger *l, u
 }
 
 /* The same node, locked. The walk may have led to one that is another's by now */
-static noinline struct ledger_node *ledger_lock(const struct ledger *l, u64 off,
-						unsigned int floor)
+static __always_inline struct ledger_node *ledger_lock(const struct ledger *l, u64 off,
+						       unsigned int floor)
 {
 	struct ledger_node *node;
 	unsigned int lvl;
@@ -261,10 +261,13 @@ static void ledger_unhook(struct ledger *l, u64 off, unsigned int lvl)
 static void ledger_prune(struct ledger *l, u64 first, u64 last, unsigned int top)
 {
 	struct ledger_piece p = ledger_pieces(first, last);
+	u64 mask = l->level[0].mask, end = ((first - 1) | mask) + 1 + mask;
 	unsigned int lvl;
-	u64 mask;
 
-	while (top && ledger_next_piece(l, &p)) {
+	/* The first node that begins in the range ends here: it may be behind the range */
+	if (!top || end > last || end < first)
+		return;
+	while (ledger_next_piece(l, &p)) {
 		ledger_drop(&p, false);
 		for (lvl = 0; lvl < top; lvl++) {
 			mask = l->level[lvl].mask;

@@ -124,6 +124,8 @@ static noinline u64 undo_run(struct io_pgtable_safe *pgt, u64 iova, u64 mapped)
 		return 0;
 	undone = backend_unmap(pgt, iova, mapped, 0);
 	invalidate(pgt, iova, undone, pgt->granule);
+	if (watching())
+		watch_range(pgt, WATCH_UNDO, iova, undone, 0);
 	return undone;
 }
 
@@ -209,7 +211,7 @@ map_one_size(struct io_pgtable_safe *pgt, u64 iova, u64 size, phys_addr_t paddr,
 		init_map(&op, pgt, iova, size, prot, gfp);
 		return map_long(&op, paddr, shift, rest);
 	}
-	res = backend_map(pgt, iova, paddr, size, shift, prot, held_gfp(gfp));
+	res = backend_map_once(pgt, iova, paddr, size, shift, prot, held_gfp(gfp));
 	if (likely(!res.err && res.mapped == size)) {
 		ledger_release_map(&piece, false);
 		return res;
@@ -222,8 +224,8 @@ map_one_size(struct io_pgtable_safe *pgt, u64 iova, u64 size, phys_addr_t paddr,
 }
 
 static __always_inline struct io_pgtable_safe_map_result
-map_pages(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, size_t pgsize,
-	  size_t pgcount, int prot, gfp_t gfp, enum rest rest)
+map_pages_unwatched(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, size_t pgsize,
+		    size_t pgcount, int prot, gfp_t gfp, enum rest rest)
 {
 	int err = check_map_pages(pgt, iova, paddr, pgsize, pgcount, prot, gfp);
 
@@ -231,6 +233,26 @@ map_pages(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, size_t pgsiz
 		return map_result(0, err);
 	return map_one_size(pgt, iova, (u64)pgsize * pgcount, paddr, __ffs(pgsize), prot, gfp,
 			    rest);
+}
+
+static noinline __cold struct io_pgtable_safe_map_result
+map_pages_watched(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, size_t pgsize,
+		  size_t pgcount, int prot, gfp_t gfp, enum rest rest)
+{
+	struct io_pgtable_safe_map_result res;
+
+	res = map_pages_unwatched(pgt, iova, paddr, pgsize, pgcount, prot, gfp, rest);
+	watch_map(pgt, iova, paddr, (u64)pgsize * pgcount, prot, res);
+	return res;
+}
+
+static __always_inline struct io_pgtable_safe_map_result
+map_pages(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, size_t pgsize,
+	  size_t pgcount, int prot, gfp_t gfp, enum rest rest)
+{
+	if (watching())
+		return map_pages_watched(pgt, iova, paddr, pgsize, pgcount, prot, gfp, rest);
+	return map_pages_unwatched(pgt, iova, paddr, pgsize, pgcount, prot, gfp, rest);
 }
 
 /**
@@ -295,6 +317,36 @@ io_pgtable_safe_map_pages(struct io_pgtable_safe *pgt, u64 iova,
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_map_pages, IO_PGTABLE_SAFE_NS);
 
+static __always_inline struct io_pgtable_safe_map_result
+map_range(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, u64 size, int prot,
+	  gfp_t gfp)
+{
+	struct map_op op __uninitialized;
+	unsigned int shift;
+	u64 count;
+	int err;
+
+	err = check_map(pgt, iova, size, pgt->granule, prot, gfp) ?:
+	      check_paddr(pgt, paddr, size, pgt->granule);
+	if (unlikely(err))
+		return map_result(0, err);
+	shift = best_shift(pgt, iova, paddr, size, &count);
+	if (likely(count << shift == size))
+		return map_one_size(pgt, iova, size, paddr, shift, prot, gfp, REST_MAP);
+	init_map(&op, pgt, iova, size, prot, gfp);
+	return map_long(&op, paddr, shift, REST_MAP);
+}
+
+static noinline __cold struct io_pgtable_safe_map_result
+map_range_watched(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, u64 size,
+		  int prot, gfp_t gfp)
+{
+	struct io_pgtable_safe_map_result res = map_range(pgt, iova, paddr, size, prot, gfp);
+
+	watch_map(pgt, iova, paddr, size, prot, res);
+	return res;
+}
+
 /**
  * io_pgtable_safe_map() - Map a range, all or nothing.
  * @pgt: The page table.
@@ -314,20 +366,9 @@ struct io_pgtable_safe_map_result
 io_pgtable_safe_map(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr,
 		    u64 size, int prot, gfp_t gfp)
 {
-	struct map_op op __uninitialized;
-	unsigned int shift;
-	u64 count;
-	int err;
-
-	err = check_map(pgt, iova, size, pgt->granule, prot, gfp) ?:
-	      check_paddr(pgt, paddr, size, pgt->granule);
-	if (unlikely(err))
-		return map_result(0, err);
-	shift = best_shift(pgt, iova, paddr, size, &count);
-	if (likely(count << shift == size))
-		return map_one_size(pgt, iova, size, paddr, shift, prot, gfp, REST_MAP);
-	init_map(&op, pgt, iova, size, prot, gfp);
-	return map_long(&op, paddr, shift, REST_MAP);
+	if (watching())
+		return map_range_watched(pgt, iova, paddr, size, prot, gfp);
+	return map_range(pgt, iova, paddr, size, prot, gfp);
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_map, IO_PGTABLE_SAFE_NS);
 

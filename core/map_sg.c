@@ -127,7 +127,7 @@ static __always_inline bool next_piece(struct sg_part *part, u64 *paddr, u64 *si
 
 /*
  * One piece after the other. *end is where the granules end that the ledger has
- * recorded already: what most pieces are, if there are many.
+ * recorded already: what most pieces are, if there are many, and nobody watches.
  */
 static __always_inline int map_piece(struct map_op *op, u64 *iova, phys_addr_t paddr, u64 size,
 				     u64 *end)
@@ -137,12 +137,13 @@ static __always_inline int map_piece(struct map_op *op, u64 *iova, phys_addr_t p
 	int err;
 
 	if (likely(size == pgt->granule && *iova < *end)) {
-		res = backend_map(pgt, *iova, paddr, size, pgt->granule_shift, op->prot, op->gfp);
+		res = backend_map_once(pgt, *iova, paddr, size, pgt->granule_shift, op->prot,
+				       op->gfp);
 		*iova += res.mapped;
 		return res.err;
 	}
 	err = map_segment(op, iova, paddr, size);
-	if (size == pgt->granule)
+	if (size == pgt->granule && !watching())
 		*end = pgt->iova_first +
 		       ledger_node_end(&pgt->ledger, to_offset(pgt, *iova - size)) + 1;
 	return err;
@@ -157,6 +158,44 @@ static noinline int map_pieces(struct sg_part part, struct map_op *op, u64 *mapp
 		err = map_piece(op, &iova, paddr, size, &end);
 	*mapped = iova - op->first;
 	return err;
+}
+
+static struct io_pgtable_safe_map_result
+map_sgtable(struct io_pgtable_safe *pgt, u64 iova, struct sg_table *sgt,
+	    enum io_pgtable_safe_sg which, u64 offset, u64 size, int prot, gfp_t gfp)
+{
+	struct sg_part part = { .dma = which == IO_PGTABLE_SAFE_SG_DMA, .size = size };
+	struct map_op op __uninitialized;
+	u64 mapped;
+	int err;
+
+	if (which != IO_PGTABLE_SAFE_SG_CPU && which != IO_PGTABLE_SAFE_SG_DMA)
+		return map_result(0, -EINVAL);
+	init_map(&op, pgt, iova, size, prot, gfp);
+	err = check_map(pgt, iova, size, pgt->granule, prot, gfp);
+	if (!err)
+		err = find_part(&part, sgt, offset);
+	if (!err)
+		err = check_part(part, pgt);
+	if (!err)
+		err = claim_map(&op);
+	if (unlikely(err))
+		return map_result(0, err);
+
+	err = map_pieces(part, &op, &mapped);
+	return end_map(&op, mapped, err, false);
+}
+
+static noinline __cold struct io_pgtable_safe_map_result
+map_sgtable_watched(struct io_pgtable_safe *pgt, u64 iova, struct sg_table *sgt,
+		    enum io_pgtable_safe_sg which, u64 offset, u64 size, int prot,
+		    gfp_t gfp)
+{
+	struct io_pgtable_safe_map_result res;
+
+	res = map_sgtable(pgt, iova, sgt, which, offset, size, prot, gfp);
+	watch_map(pgt, iova, 0, size, prot, res);
+	return res;
 }
 
 /**
@@ -185,28 +224,52 @@ io_pgtable_safe_map_sgtable(struct io_pgtable_safe *pgt, u64 iova,
 			    struct sg_table *sgt, enum io_pgtable_safe_sg which,
 			    u64 offset, u64 size, int prot, gfp_t gfp)
 {
-	struct sg_part part = { .dma = which == IO_PGTABLE_SAFE_SG_DMA, .size = size };
+	if (watching())
+		return map_sgtable_watched(pgt, iova, sgt, which, offset, size, prot, gfp);
+	return map_sgtable(pgt, iova, sgt, which, offset, size, prot, gfp);
+}
+EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_map_sgtable, IO_PGTABLE_SAFE_NS);
+
+static struct io_pgtable_safe_map_result
+map_repeat(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, u64 block, u64 phase,
+	   u64 size, int prot, gfp_t gfp)
+{
 	struct map_op op __uninitialized;
-	u64 mapped;
+	u64 pos = iova, end = iova, left, part;
+	bool once = size <= block - phase;
 	int err;
 
-	if (which != IO_PGTABLE_SAFE_SG_CPU && which != IO_PGTABLE_SAFE_SG_DMA)
+	if (((block | phase) & (pgt->granule - 1)) || phase >= block)
 		return map_result(0, -EINVAL);
-	init_map(&op, pgt, iova, size, prot, gfp);
 	err = check_map(pgt, iova, size, pgt->granule, prot, gfp);
 	if (!err)
-		err = find_part(&part, sgt, offset);
-	if (!err)
-		err = check_part(part, pgt);
-	if (!err)
-		err = claim_map(&op);
+		err = check_paddr(pgt, paddr, once ? phase + size : block, pgt->granule);
 	if (unlikely(err))
 		return map_result(0, err);
 
-	err = map_pieces(part, &op, &mapped);
-	return end_map(&op, mapped, err, false);
+	init_map(&op, pgt, iova, size, prot, gfp);
+	err = claim_map(&op);
+	if (unlikely(err))
+		return map_result(0, err);
+
+	for (left = size; left && !err; left -= part) {
+		part = min(left, block - phase);
+		err = map_piece(&op, &pos, paddr + phase, part, &end);
+		phase = 0;
+	}
+	return end_map(&op, pos - iova, err, false);
 }
-EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_map_sgtable, IO_PGTABLE_SAFE_NS);
+
+static noinline __cold struct io_pgtable_safe_map_result
+map_repeat_watched(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, u64 block,
+		   u64 phase, u64 size, int prot, gfp_t gfp)
+{
+	struct io_pgtable_safe_map_result res;
+
+	res = map_repeat(pgt, iova, paddr, block, phase, size, prot, gfp);
+	watch_map(pgt, iova, 0, size, prot, res);
+	return res;
+}
 
 /**
  * io_pgtable_safe_map_repeat() - Map one piece of memory over and over, all or
@@ -236,30 +299,9 @@ io_pgtable_safe_map_repeat(struct io_pgtable_safe *pgt, u64 iova,
 			   phys_addr_t paddr, u64 block, u64 phase, u64 size,
 			   int prot, gfp_t gfp)
 {
-	struct map_op op __uninitialized;
-	u64 pos = iova, end = iova, left, part;
-	bool once = size <= block - phase;
-	int err;
-
-	if (((block | phase) & (pgt->granule - 1)) || phase >= block)
-		return map_result(0, -EINVAL);
-	err = check_map(pgt, iova, size, pgt->granule, prot, gfp);
-	if (!err)
-		err = check_paddr(pgt, paddr, once ? phase + size : block, pgt->granule);
-	if (unlikely(err))
-		return map_result(0, err);
-
-	init_map(&op, pgt, iova, size, prot, gfp);
-	err = claim_map(&op);
-	if (unlikely(err))
-		return map_result(0, err);
-
-	for (left = size; left && !err; left -= part) {
-		part = min(left, block - phase);
-		err = map_piece(&op, &pos, paddr + phase, part, &end);
-		phase = 0;
-	}
-	return end_map(&op, pos - iova, err, false);
+	if (watching())
+		return map_repeat_watched(pgt, iova, paddr, block, phase, size, prot, gfp);
+	return map_repeat(pgt, iova, paddr, block, phase, size, prot, gfp);
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_map_repeat, IO_PGTABLE_SAFE_NS);
 

@@ -83,11 +83,10 @@ io_pgtable_safe_reserve(struct io_pgtable_safe *pgt, u64 iova, u64 size, gfp_t g
 
 	if (!pgt->tables.on)
 		return ERR_PTR(-EOPNOTSUPP);
-	err = check_table(pgt) ?: check_iova(pgt, iova, size, pgt->granule);
+	err = check_table(pgt) ?: check_iova(pgt, iova, size, pgt->granule) ?:
+	      check_reserve_gfp(gfp);
 	if (err)
 		return ERR_PTR(err);
-	if (gfp & BAD_GFP || is_reserved(gfp))
-		return ERR_PTR(-EINVAL);
 	might_alloc(gfp);
 
 	r = kzalloc_obj(*r, gfp);

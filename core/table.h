@@ -9,12 +9,23 @@
 #include <linux/gfp.h>
 #include <linux/io-pgtable.h>
 #include <linux/iommu.h>
+#include <linux/rbtree.h>
 #include <linux/types.h>
 
 #include "io_pgtable_safe.h"
 #include "io_pgtable_safe_compat.h"
 #include "ledger.h"
 #include "table_pages.h"
+
+/**
+ * struct mapped_pages - Memory that one page table maps.
+ * @mapped: By iova.
+ * @gone: What has been unmapped, but not invalidated.
+ */
+struct mapped_pages {
+	struct rb_root_cached mapped;
+	struct rb_root_cached gone;
+};
 
 /**
  * struct io_pgtable_safe - A page table and the record of what it maps.
@@ -40,6 +51,8 @@
  * @cfg: The granted configuration, with the driver's own callbacks in it.
  * @id: No other table has or had it.
  * @reserve: The reservation in use, or NULL.
+ * @watch: What has been counted, or NULL.
+ * @mapped_pages: Which memory it maps, if that is checked.
  *
  * What each operation reads is at the beginning, in few cache lines.
  */
@@ -65,6 +78,8 @@ struct io_pgtable_safe {
 	struct io_pgtable_cfg cfg;
 	u64 id;
 	struct io_pgtable_safe_reserve *reserve;
+	struct table_watch *watch;
+	struct mapped_pages mapped_pages;
 };
 
 /*

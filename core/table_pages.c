@@ -303,10 +303,14 @@ static inline void table_pages_free(struct table_pages *t, void *pages, size_t s
 		};
 		op->batch = p;
 		t->kept += size;
+		if (watching())
+			watch_table(t, WATCH_KEPT, pages, size, p->first, p->last);
 	}
 	spin_unlock(&t->lock);
 
 	if (!keep) {
+		if (watching())
+			watch_table(t, WATCH_FREED, pages, size, 0, U64_MAX);
 		kfree(p);
 		table_source_put(&t->source, pages, size);
 	}
@@ -321,6 +325,8 @@ static void table_pages_release_batch(struct table_pages *t, struct table_page *
 	for (; p; p = next) {
 		next = p->next;
 		size += p->size;
+		if (watching())
+			watch_table(t, WATCH_FREED, p->pages, p->size, p->first, p->last);
 		table_page_free(&t->source, p);
 	}
 	spin_lock(&t->lock);

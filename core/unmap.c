@@ -55,8 +55,8 @@ unmap_long(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
 }
 
 /*
- * With the lock of the only node that it takes, if it takes no more than that: a callback
- * of the driver, or a table that is freed.
+ * With the lock of the only node that it takes, if it takes no more than that: no
+ * callback of the driver, and no table that is freed.
  */
 static __always_inline struct io_pgtable_safe_unmap_result
 unmap_range(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
@@ -77,6 +77,28 @@ unmap_range(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
 	if (likely(n == size))
 		return unmap_result(size, 0);
 	return unmap_rest(pgt, iova, size, n, shift, flags);
+}
+
+static __always_inline struct io_pgtable_safe_unmap_result
+unmap_pages(struct io_pgtable_safe *pgt, u64 iova, size_t pgsize, size_t pgcount, u32 flags)
+{
+	int err;
+
+	err = check_unmap_pages(pgt, iova, pgsize, pgcount, flags);
+	if (unlikely(err))
+		return unmap_result(0, err);
+	return unmap_range(pgt, iova, (u64)pgsize * pgcount, flags);
+}
+
+static noinline __cold struct io_pgtable_safe_unmap_result
+unmap_pages_watched(struct io_pgtable_safe *pgt, u64 iova, size_t pgsize, size_t pgcount,
+		    u32 flags)
+{
+	struct io_pgtable_safe_unmap_result res;
+
+	res = unmap_pages(pgt, iova, pgsize, pgcount, flags);
+	watch_unmap(pgt, WATCH_UNMAP, iova, (u64)pgsize * pgcount, flags, res);
+	return res;
 }
 
 /**
@@ -102,14 +124,31 @@ struct io_pgtable_safe_unmap_result
 io_pgtable_safe_unmap_pages(struct io_pgtable_safe *pgt, u64 iova,
 			    size_t pgsize, size_t pgcount, u32 flags)
 {
-	int err;
-
-	err = check_unmap_pages(pgt, iova, pgsize, pgcount, flags);
-	if (unlikely(err))
-		return unmap_result(0, err);
-	return unmap_range(pgt, iova, (u64)pgsize * pgcount, flags);
+	if (watching())
+		return unmap_pages_watched(pgt, iova, pgsize, pgcount, flags);
+	return unmap_pages(pgt, iova, pgsize, pgcount, flags);
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_unmap_pages, IO_PGTABLE_SAFE_NS);
+
+static __always_inline struct io_pgtable_safe_unmap_result
+unmap_checked(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
+{
+	int err;
+
+	err = check_unmap(pgt, iova, size, pgt->granule, flags);
+	if (unlikely(err))
+		return unmap_result(0, err);
+	return unmap_range(pgt, iova, size, flags);
+}
+
+static noinline __cold struct io_pgtable_safe_unmap_result
+unmap_checked_watched(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
+{
+	struct io_pgtable_safe_unmap_result res = unmap_checked(pgt, iova, size, flags);
+
+	watch_unmap(pgt, WATCH_UNMAP, iova, size, flags, res);
+	return res;
+}
 
 /**
  * io_pgtable_safe_unmap() - Unmap a range.
@@ -127,12 +166,9 @@ EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_unmap_pages, IO_PGTABLE_SAFE_NS);
 struct io_pgtable_safe_unmap_result
 io_pgtable_safe_unmap(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
 {
-	int err;
-
-	err = check_unmap(pgt, iova, size, pgt->granule, flags);
-	if (unlikely(err))
-		return unmap_result(0, err);
-	return unmap_range(pgt, iova, size, flags);
+	if (watching())
+		return unmap_checked_watched(pgt, iova, size, flags);
+	return unmap_checked(pgt, iova, size, flags);
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_unmap, IO_PGTABLE_SAFE_NS);
 
@@ -191,25 +227,8 @@ static void unmap_tables(struct io_pgtable_safe *pgt, const struct ledger_closed
 	}
 }
 
-/**
- * io_pgtable_safe_unmap_present() - Unmap whatever a range holds.
- * @pgt: The page table.
- * @iova: First byte; aligned to the granule.
- * @size: In bytes; a multiple of the granule.
- * @flags: 0 or %IO_PGTABLE_SAFE_NO_FLUSH.
- *
- * As io_pgtable_safe_unmap(), but holes are allowed, and so is an empty range:
- * for heap objects that are mapped on demand, and for teardown. Also frees tables
- * that earlier unmaps have left empty, see "Invalidation".
- *
- * Context: Process context, atomic sections included, as far as the driver's flush
- * callbacks allow.
- * Return: {bytes unmapped, 0} or {0, error}: -EINVAL, -ERANGE, -EOVERFLOW,
- * -ENOTBLK, -EBUSY; -EIO, and then @unmapped says how far it got.
- */
-struct io_pgtable_safe_unmap_result
-io_pgtable_safe_unmap_present(struct io_pgtable_safe *pgt, u64 iova, u64 size,
-			      u32 flags)
+static struct io_pgtable_safe_unmap_result
+unmap_present(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
 {
 	u64 last = to_offset(pgt, iova), first = last + size - 1, unmapped;
 	bool flush = !(flags & IO_PGTABLE_SAFE_NO_FLUSH), keeps;
@@ -239,7 +258,63 @@ io_pgtable_safe_unmap_present(struct io_pgtable_safe *pgt, u64 iova, u64 size,
 	ledger_open(&pgt->ledger, &range);
 	return unmap_result(unmapped, check_table(pgt));
 }
+
+static noinline __cold struct io_pgtable_safe_unmap_result
+unmap_present_watched(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
+{
+	struct io_pgtable_safe_unmap_result res = unmap_present(pgt, iova, size, flags);
+
+	watch_unmap(pgt, WATCH_UNMAP, iova, size, flags, res);
+	return res;
+}
+
+/**
+ * io_pgtable_safe_unmap_present() - Unmap whatever a range holds.
+ * @pgt: The page table.
+ * @iova: First byte; aligned to the granule.
+ * @size: In bytes; a multiple of the granule.
+ * @flags: 0 or %IO_PGTABLE_SAFE_NO_FLUSH.
+ *
+ * As io_pgtable_safe_unmap(), but holes are allowed, and so is an empty range:
+ * for heap objects that are mapped on demand, and for teardown. Also frees tables
+ * that earlier unmaps have left empty, see "Invalidation".
+ *
+ * Context: Process context, atomic sections included, as far as the driver's flush
+ * callbacks allow.
+ * Return: {bytes unmapped, 0} or {0, error}: -EINVAL, -ERANGE, -EOVERFLOW,
+ * -ENOTBLK, -EBUSY; -EIO, and then @unmapped says how far it got.
+ */
+struct io_pgtable_safe_unmap_result
+io_pgtable_safe_unmap_present(struct io_pgtable_safe *pgt, u64 iova, u64 size,
+			      u32 flags)
+{
+	if (watching())
+		return unmap_present_watched(pgt, iova, size, flags);
+	return unmap_present(pgt, iova, size, flags);
+}
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_unmap_present, IO_PGTABLE_SAFE_NS);
+
+static int flush_range(struct io_pgtable_safe *pgt, u64 iova, u64 size)
+{
+	int err = check_iova(pgt, iova, size, pgt->granule);
+	unsigned long begin;
+
+	if (err)
+		return err;
+	begin = table_pages_before_flush(&pgt->tables);
+	invalidate(pgt, iova, size, pgt->granule);
+	table_pages_after_flush(&pgt->tables, begin, iova, iova + size - 1);
+	return check_table(pgt);
+}
+
+static noinline __cold int flush_range_watched(struct io_pgtable_safe *pgt, u64 iova,
+					       u64 size)
+{
+	int err = flush_range(pgt, iova, size);
+
+	watch_range(pgt, WATCH_FLUSH, iova, size, err);
+	return err;
+}
 
 /**
  * io_pgtable_safe_flush() - Invalidate what the device remembers of a range.
@@ -267,15 +342,9 @@ EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_unmap_present, IO_PGTABLE_SAFE_NS);
  */
 int io_pgtable_safe_flush(struct io_pgtable_safe *pgt, u64 iova, u64 size)
 {
-	int err = check_iova(pgt, iova, size, pgt->granule);
-	unsigned long begin;
-
-	if (err)
-		return err;
-	begin = table_pages_before_flush(&pgt->tables);
-	invalidate(pgt, iova, size, pgt->granule);
-	table_pages_after_flush(&pgt->tables, begin, iova, iova + size - 1);
-	return check_table(pgt);
+	if (watching())
+		return flush_range_watched(pgt, iova, size);
+	return flush_range(pgt, iova, size);
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_flush, IO_PGTABLE_SAFE_NS);
 

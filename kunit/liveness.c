@@ -286,7 +286,7 @@ static void live_table_outlives_its_device(struct kunit *test)
 
 	if (IS_ERR(pgt)) {
 		platform_device_unregister(pdev);
-		KUNIT_FAIL(test, "no table: %ld", PTR_ERR(pgt));
+		KUNIT_FAIL(test, "no table: %pe", pgt);
 		return;
 	}
 	pgt_adopt(test, pgt);

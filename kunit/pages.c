@@ -13,6 +13,7 @@
 #include <linux/vmstat.h>
 
 #include "helpers.h"
+#include "io_pgtable_safe_compat.h"
 
 PGT_FORMATS_PARAM();
 

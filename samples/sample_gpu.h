@@ -7,6 +7,7 @@
  * sample_gpu_drv.c	the rest of the driver: device and memory
  * sample_gpu_hw.c	the device: an MMU with a TLB, in software
  * sample_gpu_story.c	a visit: what user space may ask for, and what happens
+ * sample_gpu_watch.c	what can be seen of it
  * sample_gpu_raw.c	the same requests put to io-pgtable itself
  * sample_gpu_tell.c	how both are told to the kernel log
  */
@@ -25,6 +26,7 @@
 #include "io_pgtable_safe.h"
 #include "io_pgtable_safe_compat.h"
 
+struct dentry;
 struct device;
 
 /* Device */
@@ -80,6 +82,7 @@ int sample_mmu_write(struct sample_mmu *mmu, u64 iova, u64 value);
  * @bos: All buffer objects.
  * @pages: Pages that buffers hold now.
  * @pages_ever: Pages that buffers ever got.
+ * @debugfs: Its directory.
  */
 struct sample_gpu {
 	struct device *dev;
@@ -87,6 +90,7 @@ struct sample_gpu {
 	struct list_head bos;
 	unsigned long pages;
 	unsigned long pages_ever;
+	struct dentry *debugfs;
 };
 
 /**
@@ -155,6 +159,7 @@ struct sample_bind_job {
 };
 
 struct sample_bo *sample_bo_create(struct sample_gpu *gpu, u64 size, unsigned int order);
+bool sample_bo_is_free(const struct sample_bo *bo);
 void sample_bo_destroy(struct sample_gpu *gpu, struct sample_bo *bo);
 
 void sample_as_init(struct sample_as *as, struct device *dev, enum io_pgtable_fmt fmt,
@@ -163,6 +168,7 @@ void sample_as_enable(struct sample_as *as, enum io_pgtable_fmt fmt,
 		      const struct io_pgtable_cfg *granted);
 struct sample_as *sample_as_create(struct device *dev, enum io_pgtable_fmt fmt);
 void sample_as_destroy(struct sample_as *as);
+int __must_check sample_as_watch(struct sample_gpu *gpu, struct sample_as *as);
 
 struct io_pgtable_safe_map_result __must_check
 sample_bind(struct sample_as *as, const struct sample_vma *vma, gfp_t gfp);

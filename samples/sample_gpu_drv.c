@@ -6,6 +6,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/bits.h>
+#include <linux/debugfs.h>
 #include <linux/device.h>
 #include <linux/err.h>
 #include <linux/gfp.h>
@@ -64,14 +65,35 @@ fail:
 }
 
 /**
+ * sample_bo_is_free() - May a buffer's memory be freed?
+ * @bo: Buffer.
+ *
+ * Return: False if the device is known to reach part of it, which is a bug of this
+ * driver. True also while nobody checks.
+ */
+bool sample_bo_is_free(const struct sample_bo *bo)
+{
+	struct scatterlist *sg;
+	unsigned int i;
+
+	for_each_sgtable_sg(&bo->sgt, sg, i)
+		if (!io_pgtable_safe_assert_unmapped(sg_page(sg), PFN_UP(sg->length)))
+			return false;
+	return true;
+}
+
+/**
  * sample_bo_destroy() - Give back a buffer's memory.
  * @gpu: Device.
- * @bo: Buffer, bound nowhere any more, invalidation included.
+ * @bo: Buffer, bound nowhere any more, invalidation included. If it is all the same,
+ *	its memory is lost: better than that the device writes to what is another's.
  */
 void sample_bo_destroy(struct sample_gpu *gpu, struct sample_bo *bo)
 {
+	bool is_free = sample_bo_is_free(bo);
+
 	sg_free_table(&bo->sgt);
-	for (unsigned int i = 0; bo->pages && i < bo->nr_pages; i++) {
+	for (unsigned int i = 0; is_free && bo->pages && i < bo->nr_pages; i++) {
 		if (!bo->pages[i])
 			continue;
 		__free_page(bo->pages[i]);
@@ -94,6 +116,7 @@ static void sample_gpu_remove(void *data)
 			sample_as_destroy(gpu->as[i]);
 	list_for_each_entry_safe(bo, next, &gpu->bos, link)
 		sample_bo_destroy(gpu, bo);
+	debugfs_remove(gpu->debugfs);
 
 	pr_info("  %-3s remove the device: %lu pages of buffers freed, %lu lost\n",
 		gpu->pages ? "BAD" : "ok", gpu->pages_ever - gpu->pages, gpu->pages);
@@ -110,6 +133,7 @@ static int sample_gpu_probe(struct platform_device *pdev)
 		return -ENOMEM;
 	gpu->dev = dev;
 	INIT_LIST_HEAD(&gpu->bos);
+	gpu->debugfs = debugfs_create_dir(KBUILD_MODNAME, NULL);
 	err = devm_add_action_or_reset(dev, sample_gpu_remove, gpu);
 	if (err)
 		return err;

@@ -559,6 +559,7 @@ int sample_story(struct sample_gpu *gpu)
 			chapter_other_format(s);
 		chapter_later(s);
 		story_pressure(s);
+		story_watch(s);
 		pr_info("RESULT ok=%u bad=%u\n", s->ok, s->bad);
 		err = 0;
 	}

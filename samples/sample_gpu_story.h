@@ -130,6 +130,10 @@ void raw_unbind(struct raw *raw, u64 iova, u64 size);
 
 void story_arguments(struct story *s);
 
+/* sample_gpu_watch.c */
+
+void story_watch(struct story *s);
+
 /* sample_gpu_pressure.c */
 
 void story_pressure(struct story *s);

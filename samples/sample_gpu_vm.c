@@ -158,6 +158,21 @@ free_as:
 }
 
 /**
+ * sample_as_watch() - Show an address space in debugfs.
+ * @gpu: Device.
+ * @as: Address space.
+ *
+ * A driver would do it where it creates the address space, if its own switch for
+ * debugging is on.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int sample_as_watch(struct sample_gpu *gpu, struct sample_as *as)
+{
+	return io_pgtable_safe_debugfs(as->pgt, gpu->debugfs);
+}
+
+/**
  * sample_as_destroy() - Take an address space from the device and free it.
  * @as: Address space.
  */

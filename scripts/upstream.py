@@ -55,7 +55,7 @@ class Series:
                     return name
         return None
 
-    def upto(self, patch):
+    def until(self, patch):
         return self.patches[:self.patches.index(patch) + 1]
 
 
@@ -176,6 +176,9 @@ def place(name):
 
 def in_tree_code(name, text):
     """Headers by their places."""
+    if name == "core/trace.h":
+        text = re.sub(r"/[*] Kbuild has.*\n(#undef .*\n#define TRACE_INCLUDE_PATH) core",
+                      rf"\1 ../../{INTREE}/core", text)
     if name.startswith("kunit/"):
         text = re.sub(r'^#include "core/', '#include "../core/', text, flags=re.M)
     if '#include "io_pgtable_safe.h"\n' in text:
@@ -197,8 +200,6 @@ def in_tree_kbuild(text, series, code):
     if "define __guarded_by" in code:
         drop += "|CONTEXT_ANALYSIS"
     kept = [p for p in paragraphs(text) if not re.search(drop, p)]
-    if "TRACE_INCLUDE_PATH" in code:
-        kept.insert(0, "# For trace/define_trace.h\nCFLAGS_io_pgtable_safe.o := -I$(src)")
     lines = "\n\n".join([spdx, *kept]).splitlines()
     lines = [line for line in lines
              if not re.search(r"\+= (\w+)/$", line) or series.patch_of(
@@ -269,15 +270,15 @@ def functions(text):
         while first > 0 and lines[first - 1] and not re.match(r"[}#]|.*(;|\*/)$", lines[first - 1]):
             first -= 1
         head = " ".join(lines[first:n])
-        found = re.match(r"static (?!inline|__always_inline)[^()]*?(\w+)\(", head)
-        if not found:
+        names = re.findall(r"\b((?!__)\w+)\(", head)
+        if not re.match(r"static (?!inline|__always_inline)", head) or not names:
             continue
         if lines[first - 1].endswith("*/"):
             first -= 1
             while not lines[first].startswith("/*"):
                 first -= 1
         end = lines.index("}", n) + 1
-        yield found.group(1), first, end + (not lines[end])
+        yield names[0], first, end + (not lines[end])
 
 
 def words(text):
@@ -321,7 +322,7 @@ def without(files, later):
 
 def state(project, series, patch, files):
     """Every file as it is after PATCH, by its place."""
-    present = series.upto(patch)
+    present = series.until(patch)
     if patch == series.patches[0]:  # as the next one needs it
         after = state(project, series, series.patches[1], files)
         return {place(name): after[place(name)] for name in files if series.patch_of(name) == patch}
@@ -434,6 +435,8 @@ def main():
         fail(f"undecided: {' '.join(left)}")
     (repository / "include/linux").mkdir(parents=True, exist_ok=True)
     for patch in series.patches:
+        if series.patterns[patch] and patch not in map(series.patch_of, files):
+            continue  # there is none of its files yet
         write(repository, state(project, series, patch, files))
         edit_kernel(repository, series, patch, maintainer, driver, project / "scripts/intree.sh")
         commit(repository, project / f"upstream/{patch}.txt")
