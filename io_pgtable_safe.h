@@ -229,11 +229,10 @@ struct sg_table;
  *
  * A reservation pays for mapping each byte of its range once. Tables do not come back
  * to it: a driver that unmaps something for which it has paid may find it empty later,
- * there and elsewhere in its range. So may one that makes two such maps
- * at the same time: if both need the same table, each may take one, and the one that
- * comes second goes back to where it was allocated. So may one that tries again
- * after a map that failed in the middle (-EIO and the like; a map that is refused has
- * taken nothing).
+ * there and elsewhere in its range. So may a driver that makes two such maps at the
+ * same time: if both need the same table, each may take one, and the second goes back
+ * to where it was allocated. So may a driver that tries again after a map that failed
+ * in the middle (-EIO and the like; a map that is refused has taken nothing).
  *
  * To cut blocks, reserve for all of them: for the range that
  * io_pgtable_safe_leaf_span() gives, or, where operations that have been queued may

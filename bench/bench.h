@@ -136,7 +136,7 @@ extern const struct bench_variant *const bench_repeat_variants[];
  * @sg: The operation maps a scatter-gather table of @pgcount entries of @pgsize.
  * @contiguous: Its entries are.
  * @block: As in &struct bench_batch.
- * @skew: Likewise.
+ * @skew: As in &struct bench_batch.
  */
 struct bench_case {
 	const char *name;

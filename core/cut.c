@@ -6,9 +6,9 @@
 /**
  * DOC: cutting a block
  *
- * A walker may not meet the descriptor of a block and that of a table in its
- * place one right after the other: between them there must have been nothing, and
- * what is remembered of the block must have been invalidated (break-before-make,
+ * A walker must not meet a block descriptor and then, in its place, a table
+ * descriptor: between them the entry must have been invalid, and what the device
+ * remembers of the block must have been invalidated (break-before-make,
  * "TLB maintenance" in the Arm Architecture Reference Manual). So a block is cut
  * by unmapping it, invalidating it and mapping the rest of it again. Formats of
  * older kernels can do it by themselves, with less care and from memory that may

@@ -48,7 +48,7 @@ enum client_failure {
  * @spec_reserve: What is known of it.
  * @sg: Entries of scatter-gather tables.
  * @bytes: Result of the last call.
- * @err: Likewise.
+ * @err: Error of the last call.
  * @span: What it was answered.
  * @short_of_memory: An allocation has failed in it.
  * @accepted: Calls that succeeded.

@@ -481,7 +481,7 @@ static void blocks_take_little(struct kunit *test)
 /**
  * struct piece - What is mapped at once.
  * @first: Offset in the range, in granules.
- * @n: Length, likewise.
+ * @n: Length in granules.
  */
 struct piece {
 	u64 first;

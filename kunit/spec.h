@@ -119,20 +119,20 @@ struct spec_piece {
 /**
  * struct spec_call - A call with its arguments, as far as the function has them.
  * @fn: The function.
- * @iova: As in io_pgtable_safe.h.
- * @size: Likewise.
- * @pgsize: Likewise.
- * @pgcount: Likewise.
- * @paddr: Likewise.
- * @block: Likewise.
- * @phase: Likewise.
- * @offset: Likewise.
+ * @iova: First byte.
+ * @size: Bytes of the range.
+ * @pgsize: Page size.
+ * @pgcount: Pages.
+ * @paddr: First byte of the memory.
+ * @block: Bytes of the memory that is repeated.
+ * @phase: Where in it a repeated map begins.
+ * @offset: Where in the scatter-gather table a map begins.
  * @pieces: Entries of the scatter-gather table, as the addresses asked for say.
  * @nr_pieces: Their number.
- * @which: As in io_pgtable_safe.h.
- * @prot: Likewise.
- * @gfp: Likewise.
- * @flags: Likewise.
+ * @which: Which addresses of it are meant.
+ * @prot: Protection.
+ * @gfp: For tables and ledger.
+ * @flags: Of an unmap.
  * @reserve: What is attached.
  * @foreign: It was made for another page table.
  * @no_memory: An allocation of this call has failed.
