@@ -77,20 +77,32 @@ static int claim_map(struct map_op *op)
 	return err;
 }
 
-/* One backend call, recorded before */
+/*
+ * One backend call, recorded before. Of what follows, *ahead bytes are recorded with
+ * this page size already: a format stops at the end of a table, and what is left is
+ * not recorded again.
+ */
 static struct io_pgtable_safe_map_result
-map_run(struct map_op *op, u64 iova, phys_addr_t paddr, unsigned int shift, u64 pgcount)
+map_run(struct map_op *op, u64 iova, phys_addr_t paddr, unsigned int shift, u64 pgcount,
+	u64 *ahead)
 {
+	struct io_pgtable_safe_map_result res;
 	u64 first = to_offset(op->pgt, iova);
 	u64 room = op->pgt->may_hold ? ledger_room(&op->pgt->ledger, first, shift) : pgcount;
 	size_t count = max_run(min(pgcount, room), shift, MAX_RUN);
+	u64 size = (u64)count << shift;
 	int err;
 
-	err = ledger_record(&op->pgt->ledger, first, first + ((u64)count << shift) - 1, shift,
-			    op->gfp);
-	if (unlikely(err))
-		return map_result(0, err);
-	return backend_map(op->pgt, iova, paddr, count << shift, shift, op->prot, op->gfp);
+	if (*ahead < size) {
+		err = ledger_record(&op->pgt->ledger, first + *ahead, first + size - 1, shift,
+				    op->gfp);
+		if (unlikely(err))
+			return map_result(0, err);
+		*ahead = size;
+	}
+	res = backend_map(op->pgt, iova, paddr, size, shift, op->prot, op->gfp);
+	*ahead -= res.mapped;
+	return res;
 }
 
 /*
@@ -101,12 +113,15 @@ static noinline int map_segment(struct map_op *op, u64 *iova, phys_addr_t paddr,
 				u64 size)
 {
 	struct io_pgtable_safe_map_result res;
-	unsigned int shift;
-	u64 count;
+	unsigned int shift, before = 0;
+	u64 count, ahead = 0;
 
 	do {
 		shift = best_shift(op->pgt, *iova, paddr, size, &count);
-		res = map_run(op, *iova, paddr, shift, count);
+		if (shift != before)
+			ahead = 0;
+		before = shift;
+		res = map_run(op, *iova, paddr, shift, count, &ahead);
 		*iova += res.mapped;
 		paddr += res.mapped;
 		size -= res.mapped;
@@ -162,12 +177,12 @@ map_claimed(struct map_op *op, phys_addr_t paddr, u64 mapped, int err, unsigned 
 	    enum rest rest)
 {
 	struct io_pgtable_safe_map_result res;
-	u64 pos = op->first + mapped;
+	u64 pos = op->first + mapped, ahead = 0;
 
 	if (!err && mapped != op->size && rest == REST_MAP) {
 		err = map_segment(op, &pos, paddr + mapped, op->size - mapped);
 	} else if (!err && !mapped) {
-		res = map_run(op, pos, paddr, shift, op->size >> shift);
+		res = map_run(op, pos, paddr, shift, op->size >> shift, &ahead);
 		pos += res.mapped;
 		err = res.err;
 	}
