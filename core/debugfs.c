@@ -444,7 +444,7 @@ DEFINE_WATCH_FILE(calls);
 /**
  * io_pgtable_safe_debugfs() - Count what is done to a page table, and show it.
  * @pgt: The page table.
- * @parent: Directory of the driver's.
+ * @parent: Directory of the driver's. Must be there until @pgt is freed.
  *
  * Makes a directory pgtable-<n> with the files config, counts, ranges and calls, which
  * goes when @pgt is freed. From here on calls are counted and the last 64 are

@@ -116,7 +116,11 @@ static int check_lpae(enum io_pgtable_fmt fmt, const struct io_pgtable_cfg *cfg)
 static int check_v7s(const struct io_pgtable_cfg *cfg)
 {
 	bool mtk = cfg->quirks & IO_PGTABLE_QUIRK_ARM_MTK_EXT;
+	unsigned long sizes = cfg->pgsize_bitmap;
 
+	/* A table has 256 pages of 4K, and only an unmap of 1M frees it */
+	if ((sizes & SZ_64K && !(sizes & SZ_4K)) || (sizes & SZ_16M && !(sizes & SZ_1M)))
+		return -EINVAL;
 	if (mtk && !(cfg->quirks & IO_PGTABLE_QUIRK_NO_PERMS))
 		return -EINVAL;
 	mtk = mtk && IS_ENABLED(CONFIG_PHYS_ADDR_T_64BIT);

@@ -27,8 +27,11 @@ static size_t ledger_groups_size(const struct ledger *l, unsigned int lvl)
 /* With the pointers */
 static size_t ledger_node_size(const struct ledger *l, unsigned int lvl)
 {
+	size_t n = BIT_WORD(ledger_last_slot(l, lvl)) + 1;
+
+	/* With an alignment of 4 for u64, as on x86-32, a node need not end at 8 bytes */
 	return ledger_groups_size(l, lvl) +
-	       offsetof(struct ledger_node, word[BIT_WORD(ledger_last_slot(l, lvl)) + 1]);
+	       round_up(offsetof(struct ledger_node, word[n]), sizeof(u64));
 }
 
 /* --- chunks --------------------------------------------------------------- */
@@ -189,7 +192,7 @@ static u64 ledger_touched(u64 first, u64 last, unsigned int shift, unsigned int 
  */
 static u64 ledger_count_chunks(const struct ledger *l, u64 first, u64 last)
 {
-	size_t size, largest = sizeof(struct ledger_group);
+	size_t group = round_up(sizeof(struct ledger_group), sizeof(u64)), size, largest = group;
 	unsigned int lvl, shift;
 	u64 bytes = 0;
 
@@ -198,8 +201,7 @@ static u64 ledger_count_chunks(const struct ledger *l, u64 first, u64 last)
 		largest = max(largest, size);
 		shift = l->level[lvl + 1].shift;
 		bytes += ledger_touched(first, last, shift, 0) * size;
-		bytes += ledger_touched(first, last, shift, LEDGER_GROUP_SHIFT) *
-			 sizeof(struct ledger_group);
+		bytes += ledger_touched(first, last, shift, LEDGER_GROUP_SHIFT) * group;
 	}
 	/* What is left at the end of a chunk may be too little for the next */
 	return div_u64(bytes, l->chunk_size - largest) + 2;

@@ -69,19 +69,17 @@ static int find_part(struct sg_part *part, const struct sg_table *sgt, u64 offse
  */
 static int check_part(struct sg_part part, const struct io_pgtable_safe *pgt)
 {
-	u64 start = sg_addr(&part) + part.skip, end = start, ends = start, addr, len, last;
+	u64 start = 0, end = 0, ends = 0, addr, len, last;
 
 	for (; part.nents && part.size; part.nents--, part.sg = next_sg(part.sg)) {
-		addr = sg_addr(&part) + part.skip;
 		len = min(sg_len(&part) - part.skip, part.size);
-		part.skip = 0;
-		if (unlikely(!len)) {
-			ends |= end;
+		if (unlikely(!len))
 			continue;
-		}
-		/* What sg_phys() would say of it is no address */
+		/* sg_phys() must not be asked for it */
 		if (!part.dma && !sg_page(part.sg))
 			return -EINVAL;
+		addr = sg_addr(&part) + part.skip;
+		part.skip = 0;
 		if (addr != end) {
 			ends |= addr | end;
 			start = addr;
@@ -103,7 +101,7 @@ static int check_part(struct sg_part part, const struct io_pgtable_safe *pgt)
  */
 static __always_inline bool next_piece(struct sg_part *part, u64 *paddr, u64 *size)
 {
-	u64 left = part->size, len, addr;
+	u64 left = part->size, len;
 
 	if (!left)
 		return false;
@@ -112,12 +110,11 @@ static __always_inline bool next_piece(struct sg_part *part, u64 *paddr, u64 *si
 	part->skip = 0;
 	while (len < left) {
 		part->sg = next_sg(part->sg);
-		addr = sg_addr(part);
-		if (addr != *paddr + len) {
-			if (likely(len))
-				break;
-			*paddr = addr;
-		}
+		/* One that is empty may have no page to ask sg_phys() for */
+		if (unlikely(!sg_len(part)))
+			continue;
+		if (sg_addr(part) != *paddr + len)
+			break;
 		len += min(sg_len(part), left - len);
 	}
 	part->size = left - len;
@@ -136,7 +133,7 @@ static __always_inline int map_piece(struct map_op *op, u64 *iova, phys_addr_t p
 	struct io_pgtable_safe_map_result res;
 	int err;
 
-	if (likely(size == pgt->granule && *iova < *end)) {
+	if (likely(size == pgt->granule && *iova < *end && !watching())) {
 		res = backend_map_once(pgt, *iova, paddr, size, pgt->granule_shift, op->prot,
 				       op->gfp);
 		*iova += res.mapped;

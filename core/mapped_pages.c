@@ -66,8 +66,11 @@ static struct rb_root_cached mappings = RB_ROOT_CACHED;
 static u64 mappings_now = 1;
 /* There was no memory for some record */
 static bool mappings_lost;
-/* How many want the check */
+/* It is on: whoever maps and unmaps comes here. Changes under the lock */
+static bool mappings_on;
+/* How many want it on */
 static unsigned int mappings_wanted;
+/* Protects mappings_wanted */
 static DEFINE_MUTEX(mappings_mutex);
 
 /* --- records, with the lock held -------------------------------------------- */
@@ -137,17 +140,20 @@ static void mapped_pages_add(struct io_pgtable_safe *pgt, u64 iova, u64 paddr, u
 	struct mapping *m = kzalloc_obj(*m, GFP_NOWAIT | __GFP_NOWARN);
 
 	spin_lock(&mappings_lock);
-	if (m) {
+	/* It may have been turned off meanwhile, and nobody would see the unmap */
+	if (m && mappings_on) {
 		*m = (struct mapping){
 			.iova_first = iova, .iova_last = iova + size - 1,
 			.paddr_first = paddr, .paddr_last = paddr + size - 1,
 			.pages = &pgt->mapped_pages, .id = pgt->id,
 		};
 		mapping_insert(m);
-	} else {
+		m = NULL;
+	} else if (mappings_on) {
 		mappings_lose();
 	}
 	spin_unlock(&mappings_lock);
+	kfree(m);
 }
 
 static void mapped_pages_gone(struct io_pgtable_safe *pgt, u64 iova, u64 size)
@@ -181,7 +187,7 @@ static void mapped_pages_flushed(struct io_pgtable_safe *pgt, u64 iova, u64 size
 	struct mapping *m, *next;
 	u64 last = iova + size - 1;
 
-	if (!READ_ONCE(mappings_wanted))
+	if (!READ_ONCE(mappings_on))
 		return;
 	spin_lock(&mappings_lock);
 	for (m = mapping_iova_iter_first(&pgt->mapped_pages.gone, iova, last); m; m = next) {
@@ -215,7 +221,7 @@ static void mapped_pages_drop(struct io_pgtable_safe *pgt)
 
 static void mapped_pages_event(struct io_pgtable_safe *pgt, const struct watch_event *ev)
 {
-	if (!READ_ONCE(mappings_wanted))
+	if (!READ_ONCE(mappings_on))
 		return;
 	if (ev->op == WATCH_LEAVES)
 		mapped_pages_add(pgt, ev->iova, ev->paddr, ev->done);
@@ -225,11 +231,12 @@ static void mapped_pages_event(struct io_pgtable_safe *pgt, const struct watch_e
 
 /* --- the driver ------------------------------------------------------------- */
 
-static void mappings_drop_all(void)
+static void mappings_turn(bool on)
 {
 	struct mapping *m;
 
 	spin_lock(&mappings_lock);
+	WRITE_ONCE(mappings_on, on);
 	while ((m = mapping_paddr_iter_first(&mappings, 0, U64_MAX))) {
 		mapping_remove(m);
 		kfree(m);
@@ -251,12 +258,13 @@ static void mappings_drop_all(void)
 void io_pgtable_safe_check_pages(bool on)
 {
 	mutex_lock(&mappings_mutex);
-	if (on) {
-		if (!mappings_wanted++)
-			io_pgtable_safe_watch_get();
-	} else if (!WARN_ON(!mappings_wanted) && !--mappings_wanted) {
+	if (on && !mappings_wanted++) {
+		/* From here on all that is mapped is seen, and all that is unmapped */
+		io_pgtable_safe_watch_get();
+		mappings_turn(true);
+	} else if (!on && !WARN_ON(!mappings_wanted) && !--mappings_wanted) {
+		mappings_turn(false);
 		io_pgtable_safe_watch_put();
-		mappings_drop_all();
 	}
 	mutex_unlock(&mappings_mutex);
 }

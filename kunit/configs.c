@@ -138,6 +138,11 @@ static const struct bad_cfg bad_cfgs[] = {
 	  CFG(SZ_16K | SZ_32M, 48, 40), .err = -EINVAL },
 	{ "v7s, blocks of lpae", ARM_V7S,
 	  CFG(SZ_2M, 32, 32), .err = -EINVAL, .raw_takes_it = true },
+	/* Their tables would be larger or smaller than what is unmapped as a whole */
+	{ "v7s, large pages without small ones", ARM_V7S,
+	  CFG(SZ_64K | SZ_1M | SZ_16M, 32, 32), .err = -EINVAL, .raw_takes_it = true },
+	{ "v7s, supersections without sections", ARM_V7S,
+	  CFG(SZ_4K | SZ_16M, 32, 32), .err = -EINVAL, .raw_takes_it = true },
 	{ "dart, two page sizes", APPLE_DART,
 	  CFG(SZ_4K | SZ_16K, 32, 36), .err = -EINVAL },
 	{ "dart, pages of 64K", APPLE_DART,
