@@ -43,6 +43,9 @@ install: modules_install
 install-headers:
 	@scripts/check-kernel --quiet "$(KDIR)"
 	@[ -e Module.symvers ] || { echo "error: build the module first: make" >&2; exit 1; }
+	@built=$$(PATH="$$PATH:/usr/sbin:/sbin" modinfo -F vermagic io_pgtable_safe.ko | cut -d' ' -f1); \
+	[ "$$built" = "$(release)" ] || { echo "error: the module was built for $$built, not for" \
+		"$(release): run make for that kernel first" >&2; exit 1; }
 	@scripts/headers add "$(headers)" $(release) Module.symvers
 
 # Not what dkms has installed: it keeps account of that.
@@ -53,7 +56,7 @@ uninstall:
 			-name 'sample_gpu.ko*' \) -print -exec rm -f {} +; \
 	done
 	@scripts/headers remove "$(headers)" $(release)
-	$(depmod)
+	[ ! -d "$(INSTALL_MOD_PATH)/lib/modules/$(release)" ] || $(depmod)
 
 # What kbuild leaves behind, by name: the headers may be gone by now.
 clean:
