@@ -493,6 +493,28 @@ static void sg_entry_without_a_page_is_no_memory(struct kunit *test)
 	free_page((unsigned long)page);
 }
 
+/* Half a page, an entry without a length or a page, and the other half */
+static void an_empty_sg_entry_parts_nothing(struct kunit *test)
+{
+	struct pgt_test *fix = pgt_fixture(test);
+	struct scatterlist sg[3];
+	struct sg_table sgt = { .sgl = sg, .nents = 3, .orig_nents = 3 };
+	void *page = (void *)__get_free_page(GFP_KERNEL);
+	struct io_pgtable_safe_map_result res;
+
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	open_for_any_address(test);
+	sg_init_table(sg, 3);
+	sg_set_page(&sg[0], virt_to_page(page), PAGE / 2, 0);
+	sg_set_page(&sg[2], virt_to_page(page), PAGE / 2, PAGE / 2);
+	res = io_pgtable_safe_map_sgtable(fix->pgt, 0, &sgt, IO_PGTABLE_SAFE_SG_CPU, 0, PAGE,
+					  PGT_PROT, GFP_KERNEL);
+	check_map_result(test, res, PAGE, 0);
+	KUNIT_EXPECT_EQ(test, mock_count_calls(fix->mock, MOCK_MAP), 1U);
+	do_unmap(test, 0, PAGE);
+	free_page((unsigned long)page);
+}
+
 static void sg_entry_without_a_page_has_a_dma_address(struct kunit *test)
 {
 	struct sg_piece piece = { SZ_1G, SZ_2M };
@@ -560,6 +582,7 @@ static struct kunit_case known_cases[] = {
 	KUNIT_CASE(table_that_has_gone_by_itself_is_no_fault),
 	KUNIT_CASE(empty_tables_are_kept_until_the_flush),
 	KUNIT_CASE(sg_entry_without_a_page_is_no_memory),
+	KUNIT_CASE(an_empty_sg_entry_parts_nothing),
 	KUNIT_CASE(sg_entry_without_a_page_has_a_dma_address),
 	KUNIT_CASE(repeat_from_the_middle_uses_blocks),
 	{}

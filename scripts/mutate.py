@@ -285,7 +285,7 @@ class Mutator:
         number = re.fullmatch(r"(0[xX][0-9a-fA-F]+|[0-9]+)([uUlL]*)", text)
         if not number:
             return
-        value = int(number[1], 0)
+        value = int(number[1], 8 if re.fullmatch("0[0-7]+", number[1]) else 0)
         for other in (1,) if value == 0 else (value - 1, value + 1):
             self.expression(source, where, "constant", f"{other}{number[2]}")
 
