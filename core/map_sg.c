@@ -124,7 +124,8 @@ static __always_inline bool next_piece(struct sg_part *part, u64 *paddr, u64 *si
 
 /*
  * One piece after the other. *end is where the granules end that the ledger has
- * recorded already: what most pieces are, if there are many, and nobody watches.
+ * recorded already: what most pieces are, if there are many. Nobody sees them go this
+ * short way, so it is for when nobody watches.
  */
 static __always_inline int map_piece(struct map_op *op, u64 *iova, phys_addr_t paddr, u64 size,
 				     u64 *end)
@@ -140,7 +141,7 @@ static __always_inline int map_piece(struct map_op *op, u64 *iova, phys_addr_t p
 		return res.err;
 	}
 	err = map_segment(op, iova, paddr, size);
-	if (size == pgt->granule && !watching())
+	if (size == pgt->granule)
 		*end = pgt->iova_first +
 		       ledger_node_end(&pgt->ledger, to_offset(pgt, *iova - size)) + 1;
 	return err;
