@@ -33,8 +33,9 @@ import tempfile
 import threading
 import time
 
+from known import SCRIPTS, known
+
 CHOICE = ("files", "functions", "kinds", "first", "every")
-SCRIPTS = pathlib.Path(__file__).resolve().parent
 MODULE = "drivers/iommu/io_pgtable_safe"
 TROUBLE = re.compile(r"^\s*not ok |(^|[^A-Z])(BUG|WARNING|Oops|UBSAN|KASAN):|Kernel panic|"
                      r"Call Trace:|Segfault with no mm|[Ss]cheduling while atomic")
@@ -299,21 +300,6 @@ class Run:
 # --- the report ----------------------------------------------------------------
 
 
-def known():
-    """{(function, before, after): reason} of mutants.known; after may be *."""
-    reasons = {}
-    text = (SCRIPTS / "mutants.known").read_text(encoding="utf-8")
-    for paragraph in re.split(r"\n\s*\n", text):
-        lines = [line for line in paragraph.splitlines() if line and not line.startswith("#")]
-        if not lines:
-            continue
-        if len(lines) < 4 or not lines[1].startswith("- ") or not lines[2].startswith("+"):
-            fail(f"mutants.known: not function, -, + and a reason: {paragraph}")
-        reasons[lines[0].strip(), lines[1][2:].strip(), lines[2][1:].strip()] = \
-            " ".join(line.strip() for line in lines[3:])
-    return reasons
-
-
 def reason_for(mutant, reasons):
     for after in (mutant["after"], "*"):
         for before in (mutant["before"], "*"):
@@ -325,7 +311,8 @@ def reason_for(mutant, reasons):
 
 def report(run, chosen):
     """Survivors and a table to stdout; the last line is the score."""
-    reasons, table = known(), collections.defaultdict(collections.Counter)
+    reasons = known("mutants.known", "-", "+")
+    table = collections.defaultdict(collections.Counter)
     for mutant in chosen:
         result = run.results[mutant["nr"]]
         reason = reason_for(mutant, reasons)
