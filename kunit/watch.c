@@ -330,6 +330,20 @@ static __printf(2, 3) void expect_line(struct kunit *test, const char *fmt, ...)
 			      printed.text);
 }
 
+static void the_head_says_what_the_table_is(struct kunit *test)
+{
+	open_format(test, PGT_LPAE_4K_TTBR1);
+	expect_line(test, ": ARM_64_LPAE_S1, page sizes 4K 2M 1G\n"
+		    "iova 0xffffff8000000000 to 0xffffffffffffffff, oas 48, ");
+	expect_line(test, ", quirks %#lx, coherent walk\n"
+		    "flushed by tlb_flush_walk(); tables from ",
+		    (unsigned long)IO_PGTABLE_QUIRK_ARM_TTBR1);
+	KUNIT_EXPECT_FALSE(test, strstr(print_table(test), "; live"));
+	set_live(test);
+	expect_line(test, "; live\n");
+	clear_live(test);
+}
+
 static void begin_to_count(struct kunit *test)
 {
 	KUNIT_ASSERT_EQ(test, io_pgtable_safe_debugfs(pgt_fixture(test)->pgt, NULL), 0);
@@ -808,6 +822,7 @@ static struct kunit_case watch_cases[] = {
 	KUNIT_CASE(an_undo_is_seen),
 	KUNIT_CASE(tables_are_seen_to_wait),
 	KUNIT_CASE(nothing_is_seen_when_nobody_watches),
+	KUNIT_CASE(the_head_says_what_the_table_is),
 	KUNIT_CASE(calls_are_counted),
 	KUNIT_CASE(an_undo_is_counted),
 	KUNIT_CASE(what_is_kept_is_counted),
