@@ -364,16 +364,6 @@ cut_or_unmap(struct io_pgtable_safe *pgt, u64 iova, u64 size, int prot, gfp_t gf
 	return res.err == -ENOTBLK ? cut_range(pgt, iova, size, prot, gfp, flags) : res;
 }
 
-static noinline __cold struct io_pgtable_safe_unmap_result
-cut_or_unmap_watched(struct io_pgtable_safe *pgt, u64 iova, u64 size, int prot, gfp_t gfp,
-		     u32 flags)
-{
-	struct io_pgtable_safe_unmap_result res = cut_or_unmap(pgt, iova, size, prot, gfp, flags);
-
-	watch_unmap(pgt, WATCH_CUT, iova, size, flags, res);
-	return res;
-}
-
 /**
  * io_pgtable_safe_cut() - Unmap a range that may begin and end inside leaves.
  * @pgt: The page table.
@@ -415,9 +405,8 @@ struct io_pgtable_safe_unmap_result
 io_pgtable_safe_cut(struct io_pgtable_safe *pgt, u64 iova, u64 size, int prot,
 		    gfp_t gfp, u32 flags)
 {
-	if (watching())
-		return cut_or_unmap_watched(pgt, iova, size, prot, gfp, flags);
-	return cut_or_unmap(pgt, iova, size, prot, gfp, flags);
+	return tell_unmap(pgt, WATCH_CUT, iova, size, flags,
+			  cut_or_unmap(pgt, iova, size, prot, gfp, flags));
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_cut, IO_PGTABLE_SAFE_NS);
 

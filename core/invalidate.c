@@ -19,31 +19,17 @@ static noinline void call_driver(struct io_pgtable_safe *pgt, u64 iova, u64 size
 		pgt->tlb->tlb_flush_all(pgt->cookie);
 }
 
-static __always_inline void invalidate_unwatched(struct io_pgtable_safe *pgt, u64 iova,
-						 u64 size, size_t granule)
-{
-	if (pgt->tlb && size)
-		call_driver(pgt, iova, size, granule);
-}
-
-static noinline __cold void invalidate_watched(struct io_pgtable_safe *pgt, u64 iova,
-					       u64 size, size_t granule)
-{
-	u64 begin = mapped_pages_now();
-
-	invalidate_unwatched(pgt, iova, size, granule);
-	if (size)
-		mapped_pages_flushed(pgt, iova, size, begin);
-}
-
 /* Where there are no callbacks, this is the moment when the driver has done it */
-static __always_inline void invalidate(struct io_pgtable_safe *pgt, u64 iova,
-				       u64 size, size_t granule)
+static void invalidate(struct io_pgtable_safe *pgt, u64 iova, u64 size, size_t granule)
 {
+	u64 begin = watching() ? mapped_pages_now() : 0;
+
+	if (!size)
+		return;
+	if (pgt->tlb)
+		call_driver(pgt, iova, size, granule);
 	if (watching())
-		invalidate_watched(pgt, iova, size, granule);
-	else
-		invalidate_unwatched(pgt, iova, size, granule);
+		mapped_pages_flushed(pgt, iova, size, begin);
 }
 
 static void backend_flush_all(void *cookie)
@@ -64,8 +50,10 @@ static void backend_flush_walk(unsigned long iova, size_t size, size_t granule,
 {
 	struct io_pgtable_safe *pgt = cookie;
 
-	if (!pgt->tables.on || !table_op_expect(&pgt->tables, iova, (u64)iova + size - 1))
-		invalidate_unwatched(pgt, iova, size, granule);
+	if (pgt->tables.on && table_op_expect(&pgt->tables, iova, (u64)iova + size - 1))
+		return;
+	if (pgt->tlb)
+		call_driver(pgt, iova, size, granule);
 }
 
 /*

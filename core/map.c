@@ -239,35 +239,16 @@ map_one_size(struct io_pgtable_safe *pgt, u64 iova, u64 size, phys_addr_t paddr,
 }
 
 static __always_inline struct io_pgtable_safe_map_result
-map_pages_unwatched(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, size_t pgsize,
-		    size_t pgcount, int prot, gfp_t gfp, enum rest rest)
-{
-	int err = check_map_pages(pgt, iova, paddr, pgsize, pgcount, prot, gfp);
-
-	if (unlikely(err))
-		return map_result(0, err);
-	return map_one_size(pgt, iova, (u64)pgsize * pgcount, paddr, __ffs(pgsize), prot, gfp,
-			    rest);
-}
-
-static noinline __cold struct io_pgtable_safe_map_result
-map_pages_watched(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, size_t pgsize,
-		  size_t pgcount, int prot, gfp_t gfp, enum rest rest)
-{
-	struct io_pgtable_safe_map_result res;
-
-	res = map_pages_unwatched(pgt, iova, paddr, pgsize, pgcount, prot, gfp, rest);
-	watch_map(pgt, iova, paddr, (u64)pgsize * pgcount, prot, res);
-	return res;
-}
-
-static __always_inline struct io_pgtable_safe_map_result
 map_pages(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, size_t pgsize,
 	  size_t pgcount, int prot, gfp_t gfp, enum rest rest)
 {
-	if (watching())
-		return map_pages_watched(pgt, iova, paddr, pgsize, pgcount, prot, gfp, rest);
-	return map_pages_unwatched(pgt, iova, paddr, pgsize, pgcount, prot, gfp, rest);
+	int err = check_map_pages(pgt, iova, paddr, pgsize, pgcount, prot, gfp);
+	struct io_pgtable_safe_map_result res = map_result(0, err);
+	u64 size = (u64)pgsize * pgcount;
+
+	if (likely(!err))
+		res = map_one_size(pgt, iova, size, paddr, __ffs(pgsize), prot, gfp, rest);
+	return tell_map(pgt, iova, paddr, size, prot, res);
 }
 
 /**
@@ -352,16 +333,6 @@ map_range(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, u64 size, in
 	return map_long(&op, paddr, shift, REST_MAP);
 }
 
-static noinline __cold struct io_pgtable_safe_map_result
-map_range_watched(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, u64 size,
-		  int prot, gfp_t gfp)
-{
-	struct io_pgtable_safe_map_result res = map_range(pgt, iova, paddr, size, prot, gfp);
-
-	watch_map(pgt, iova, paddr, size, prot, res);
-	return res;
-}
-
 /**
  * io_pgtable_safe_map() - Map a range, all or nothing.
  * @pgt: The page table.
@@ -381,9 +352,8 @@ struct io_pgtable_safe_map_result
 io_pgtable_safe_map(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr,
 		    u64 size, int prot, gfp_t gfp)
 {
-	if (watching())
-		return map_range_watched(pgt, iova, paddr, size, prot, gfp);
-	return map_range(pgt, iova, paddr, size, prot, gfp);
+	return tell_map(pgt, iova, paddr, size, prot,
+			map_range(pgt, iova, paddr, size, prot, gfp));
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_map, IO_PGTABLE_SAFE_NS);
 

@@ -184,18 +184,6 @@ map_sgtable(struct io_pgtable_safe *pgt, u64 iova, struct sg_table *sgt,
 	return end_map(&op, mapped, err, false);
 }
 
-static noinline __cold struct io_pgtable_safe_map_result
-map_sgtable_watched(struct io_pgtable_safe *pgt, u64 iova, struct sg_table *sgt,
-		    enum io_pgtable_safe_sg which, u64 offset, u64 size, int prot,
-		    gfp_t gfp)
-{
-	struct io_pgtable_safe_map_result res;
-
-	res = map_sgtable(pgt, iova, sgt, which, offset, size, prot, gfp);
-	watch_map(pgt, iova, 0, size, prot, res);
-	return res;
-}
-
 /**
  * io_pgtable_safe_map_sgtable() - Map part of a scatter-gather table, all or
  *	nothing.
@@ -222,9 +210,8 @@ io_pgtable_safe_map_sgtable(struct io_pgtable_safe *pgt, u64 iova,
 			    struct sg_table *sgt, enum io_pgtable_safe_sg which,
 			    u64 offset, u64 size, int prot, gfp_t gfp)
 {
-	if (watching())
-		return map_sgtable_watched(pgt, iova, sgt, which, offset, size, prot, gfp);
-	return map_sgtable(pgt, iova, sgt, which, offset, size, prot, gfp);
+	return tell_map(pgt, iova, 0, size, prot,
+			map_sgtable(pgt, iova, sgt, which, offset, size, prot, gfp));
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_map_sgtable, IO_PGTABLE_SAFE_NS);
 
@@ -258,17 +245,6 @@ map_repeat(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, u64 block, 
 	return end_map(&op, pos - iova, err, false);
 }
 
-static noinline __cold struct io_pgtable_safe_map_result
-map_repeat_watched(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, u64 block,
-		   u64 phase, u64 size, int prot, gfp_t gfp)
-{
-	struct io_pgtable_safe_map_result res;
-
-	res = map_repeat(pgt, iova, paddr, block, phase, size, prot, gfp);
-	watch_map(pgt, iova, 0, size, prot, res);
-	return res;
-}
-
 /**
  * io_pgtable_safe_map_repeat() - Map one piece of memory over and over, all or
  *	nothing.
@@ -297,9 +273,8 @@ io_pgtable_safe_map_repeat(struct io_pgtable_safe *pgt, u64 iova,
 			   phys_addr_t paddr, u64 block, u64 phase, u64 size,
 			   int prot, gfp_t gfp)
 {
-	if (watching())
-		return map_repeat_watched(pgt, iova, paddr, block, phase, size, prot, gfp);
-	return map_repeat(pgt, iova, paddr, block, phase, size, prot, gfp);
+	return tell_map(pgt, iova, 0, size, prot,
+			map_repeat(pgt, iova, paddr, block, phase, size, prot, gfp));
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_map_repeat, IO_PGTABLE_SAFE_NS);
 

@@ -90,17 +90,6 @@ unmap_pages(struct io_pgtable_safe *pgt, u64 iova, size_t pgsize, size_t pgcount
 	return unmap_range(pgt, iova, (u64)pgsize * pgcount, flags);
 }
 
-static noinline __cold struct io_pgtable_safe_unmap_result
-unmap_pages_watched(struct io_pgtable_safe *pgt, u64 iova, size_t pgsize, size_t pgcount,
-		    u32 flags)
-{
-	struct io_pgtable_safe_unmap_result res;
-
-	res = unmap_pages(pgt, iova, pgsize, pgcount, flags);
-	watch_unmap(pgt, WATCH_UNMAP, iova, (u64)pgsize * pgcount, flags, res);
-	return res;
-}
-
 /**
  * io_pgtable_safe_unmap_pages() - Unmap a range given in pages.
  * @pgt: The page table.
@@ -124,9 +113,8 @@ struct io_pgtable_safe_unmap_result
 io_pgtable_safe_unmap_pages(struct io_pgtable_safe *pgt, u64 iova,
 			    size_t pgsize, size_t pgcount, u32 flags)
 {
-	if (watching())
-		return unmap_pages_watched(pgt, iova, pgsize, pgcount, flags);
-	return unmap_pages(pgt, iova, pgsize, pgcount, flags);
+	return tell_unmap(pgt, WATCH_UNMAP, iova, (u64)pgsize * pgcount, flags,
+			  unmap_pages(pgt, iova, pgsize, pgcount, flags));
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_unmap_pages, IO_PGTABLE_SAFE_NS);
 
@@ -139,15 +127,6 @@ unmap_checked(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
 	if (unlikely(err))
 		return unmap_result(0, err);
 	return unmap_range(pgt, iova, size, flags);
-}
-
-static noinline __cold struct io_pgtable_safe_unmap_result
-unmap_checked_watched(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
-{
-	struct io_pgtable_safe_unmap_result res = unmap_checked(pgt, iova, size, flags);
-
-	watch_unmap(pgt, WATCH_UNMAP, iova, size, flags, res);
-	return res;
 }
 
 /**
@@ -166,9 +145,8 @@ unmap_checked_watched(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags
 struct io_pgtable_safe_unmap_result
 io_pgtable_safe_unmap(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
 {
-	if (watching())
-		return unmap_checked_watched(pgt, iova, size, flags);
-	return unmap_checked(pgt, iova, size, flags);
+	return tell_unmap(pgt, WATCH_UNMAP, iova, size, flags,
+			  unmap_checked(pgt, iova, size, flags));
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_unmap, IO_PGTABLE_SAFE_NS);
 
@@ -259,15 +237,6 @@ unmap_present(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
 	return unmap_result(unmapped, check_table(pgt));
 }
 
-static noinline __cold struct io_pgtable_safe_unmap_result
-unmap_present_watched(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
-{
-	struct io_pgtable_safe_unmap_result res = unmap_present(pgt, iova, size, flags);
-
-	watch_unmap(pgt, WATCH_UNMAP, iova, size, flags, res);
-	return res;
-}
-
 /**
  * io_pgtable_safe_unmap_present() - Unmap whatever a range holds.
  * @pgt: The page table.
@@ -288,9 +257,8 @@ struct io_pgtable_safe_unmap_result
 io_pgtable_safe_unmap_present(struct io_pgtable_safe *pgt, u64 iova, u64 size,
 			      u32 flags)
 {
-	if (watching())
-		return unmap_present_watched(pgt, iova, size, flags);
-	return unmap_present(pgt, iova, size, flags);
+	return tell_unmap(pgt, WATCH_UNMAP, iova, size, flags,
+			  unmap_present(pgt, iova, size, flags));
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_unmap_present, IO_PGTABLE_SAFE_NS);
 
@@ -305,15 +273,6 @@ static int flush_range(struct io_pgtable_safe *pgt, u64 iova, u64 size)
 	invalidate(pgt, iova, size, pgt->granule);
 	table_pages_after_flush(&pgt->tables, begin, iova, iova + size - 1);
 	return check_table(pgt);
-}
-
-static noinline __cold int flush_range_watched(struct io_pgtable_safe *pgt, u64 iova,
-					       u64 size)
-{
-	int err = flush_range(pgt, iova, size);
-
-	watch_range(pgt, WATCH_FLUSH, iova, size, err);
-	return err;
 }
 
 /**
@@ -342,9 +301,11 @@ static noinline __cold int flush_range_watched(struct io_pgtable_safe *pgt, u64 
  */
 int io_pgtable_safe_flush(struct io_pgtable_safe *pgt, u64 iova, u64 size)
 {
+	int err = flush_range(pgt, iova, size);
+
 	if (watching())
-		return flush_range_watched(pgt, iova, size);
-	return flush_range(pgt, iova, size);
+		watch_range(pgt, WATCH_FLUSH, iova, size, err);
+	return err;
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_flush, IO_PGTABLE_SAFE_NS);
 
