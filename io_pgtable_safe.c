@@ -254,7 +254,6 @@ io_pgtable_safe_alloc(enum io_pgtable_fmt fmt, const struct io_pgtable_cfg *cfg,
 free_ops:
 	pgt->release(pgt->ops);
 free_pgt:
-	table_pages_destroy(&pgt->tables);
 	kfree(pgt);
 	return ERR_PTR(err);
 }
@@ -382,7 +381,8 @@ void io_pgtable_safe_free(struct io_pgtable_safe *pgt)
 
 	io_pgtable_safe_reserve_detach(pgt);
 	pgt->release(pgt->ops);
-	table_pages_destroy(&pgt->tables);
+	/* The format has freed all pages, each with its record; now nobody walks them */
+	table_pages_after_flush(&pgt->tables, table_pages_before_flush(&pgt->tables), 0, U64_MAX);
 	ledger_destroy(&pgt->ledger);
 	mapped_pages_drop(pgt);
 	kfree(pgt);
@@ -453,6 +453,20 @@ void io_pgtable_safe_clear_live(struct io_pgtable_safe *pgt)
 	WRITE_ONCE(pgt->live, false);
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_clear_live, IO_PGTABLE_SAFE_NS);
+
+static int __init io_pgtable_safe_init(void)
+{
+	io_pgtable_safe_page_cache = KMEM_CACHE(table_page, 0);
+	return io_pgtable_safe_page_cache ? 0 : -ENOMEM;
+}
+/* Before drivers that are built in */
+subsys_initcall(io_pgtable_safe_init);
+
+static void __exit io_pgtable_safe_exit(void)
+{
+	kmem_cache_destroy(io_pgtable_safe_page_cache);
+}
+module_exit(io_pgtable_safe_exit);
 
 MODULE_DESCRIPTION("Checked API over io-pgtable");
 MODULE_AUTHOR("io_pgtable_safe maintainers");
