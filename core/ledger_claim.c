@@ -293,10 +293,10 @@ static u64 ledger_room(const struct ledger *l, u64 off, unsigned int shift)
 	return lvl ? ((mask - (off & mask)) >> shift) + 1 : ~0ULL;
 }
 
-/* Before a claimed leaf is recorded as smaller ones: each of its slots is one */
-static int ledger_split(struct ledger *l, u64 first, u64 last, unsigned int shift)
+/* log2 of the size of a slot where there are leaves of this size */
+static unsigned int ledger_slot_shift(const struct ledger *l, unsigned int shift)
 {
-	return ledger_record(l, first, last, l->level[l->level_of[shift]].shift, 0);
+	return l->level[l->level_of[shift]].shift;
 }
 
 /* The last byte of what the node of level 0 that has a byte describes */
