@@ -245,10 +245,12 @@ enum ledger_outcome {
 /**
  * struct ledger_claimed - What an operation has to know of the range that it claimed.
  * @granule: log2 of a size that no entry in it is smaller than.
+ * @largest: log2 of a size that no slot in it is larger than.
  * @tables: It covers all that some table describes.
  */
 struct ledger_claimed {
 	unsigned int granule;
+	unsigned int largest;
 	bool tables;
 };
 

@@ -27,6 +27,8 @@
  * @size: Its size.
  * @prot: Protection.
  * @gfp: For tables and ledger.
+ * @shift: log2 of the leaves that the ledger has for what follows, or 0.
+ * @last: The last byte for which it has them.
  * @keeps: @tables is in use.
  * @tables: Tables that the format frees.
  */
@@ -36,6 +38,8 @@ struct map_op {
 	u64 size;
 	int prot;
 	gfp_t gfp;
+	unsigned int shift;
+	u64 last;
 	bool keeps;
 	struct table_op tables;
 };
@@ -60,6 +64,7 @@ static __always_inline void init_map(struct map_op *op, struct io_pgtable_safe *
 	op->size = size;
 	op->prot = prot;
 	op->gfp = gfp;
+	op->shift = 0;
 	op->keeps = false;
 }
 
@@ -71,38 +76,55 @@ static int claim_map(struct map_op *op)
 
 	err = ledger_claim(&op->pgt->ledger, first, first + op->size - 1, LEDGER_MAP, op->gfp,
 			   &claimed);
+	if (err)
+		return err;
+	/* Each slot was claimed as a leaf */
+	if (claimed.granule == claimed.largest)
+		op->shift = claimed.granule;
+	op->last = op->first + op->size - 1;
 	/* A block may take the place of an empty table */
-	if (!err)
-		op->keeps = begin_tables(op->pgt, &op->tables, true);
+	op->keeps = begin_tables(op->pgt, &op->tables, true);
+	return 0;
+}
+
+/* Where pages are recorded, so are all that follow in the node: each slot was claimed as one */
+static int record_run(struct map_op *op, u64 iova, u64 size, unsigned int shift)
+{
+	struct ledger *l = &op->pgt->ledger;
+	u64 first = to_offset(op->pgt, iova), last = first + size - 1;
+	int err;
+
+	err = ledger_record(l, first, last, shift, op->gfp);
+	op->shift = shift;
+	if (shift == op->pgt->granule_shift)
+		last = ledger_node_end(l, last);
+	op->last = last + op->pgt->iova_first;
 	return err;
 }
 
 /*
- * One backend call, recorded before. Of what follows, *ahead bytes are recorded with
- * this page size already: a format stops at the end of a table, and what is left is
- * not recorded again.
+ * One backend call, recorded before. A format stops at the end of a table, and what is
+ * left is not recorded again.
  */
 static struct io_pgtable_safe_map_result
-map_run(struct map_op *op, u64 iova, phys_addr_t paddr, unsigned int shift, u64 pgcount,
-	u64 *ahead)
+map_run(struct map_op *op, u64 iova, phys_addr_t paddr, unsigned int shift, u64 pgcount)
 {
-	struct io_pgtable_safe_map_result res;
-	u64 first = to_offset(op->pgt, iova);
-	u64 room = op->pgt->may_hold ? ledger_room(&op->pgt->ledger, first, shift) : pgcount;
-	size_t count = max_run(min(pgcount, room), shift, MAX_RUN);
-	u64 size = (u64)count << shift;
+	struct io_pgtable_safe *pgt = op->pgt;
+	u64 room = pgcount;
+	size_t count;
+	u64 size;
 	int err;
 
-	if (*ahead < size) {
-		err = ledger_record(&op->pgt->ledger, first + *ahead, first + size - 1, shift,
-				    op->gfp);
+	if (pgt->may_hold)
+		room = ledger_room(&pgt->ledger, to_offset(pgt, iova), shift);
+	count = max_run(min(pgcount, room), shift, MAX_RUN);
+	size = (u64)count << shift;
+	if (shift != op->shift || iova + size - 1 > op->last) {
+		err = record_run(op, iova, size, shift);
 		if (unlikely(err))
 			return map_result(0, err);
-		*ahead = size;
 	}
-	res = backend_map(op->pgt, iova, paddr, size, shift, op->prot, op->gfp);
-	*ahead -= res.mapped;
-	return res;
+	return backend_map(pgt, iova, paddr, size, shift, op->prot, op->gfp);
 }
 
 /*
@@ -113,15 +135,12 @@ static noinline int map_segment(struct map_op *op, u64 *iova, phys_addr_t paddr,
 				u64 size)
 {
 	struct io_pgtable_safe_map_result res;
-	unsigned int shift, before = 0;
-	u64 count, ahead = 0;
+	unsigned int shift;
+	u64 count;
 
 	do {
 		shift = best_shift(op->pgt, *iova, paddr, size, &count);
-		if (shift != before)
-			ahead = 0;
-		before = shift;
-		res = map_run(op, *iova, paddr, shift, count, &ahead);
+		res = map_run(op, *iova, paddr, shift, count);
 		*iova += res.mapped;
 		paddr += res.mapped;
 		size -= res.mapped;
@@ -177,12 +196,12 @@ map_claimed(struct map_op *op, phys_addr_t paddr, u64 mapped, int err, unsigned 
 	    enum rest rest)
 {
 	struct io_pgtable_safe_map_result res;
-	u64 pos = op->first + mapped, ahead = 0;
+	u64 pos = op->first + mapped;
 
 	if (!err && mapped != op->size && rest == REST_MAP) {
 		err = map_segment(op, &pos, paddr + mapped, op->size - mapped);
 	} else if (!err && !mapped) {
-		res = map_run(op, pos, paddr, shift, op->size >> shift, &ahead);
+		res = map_run(op, pos, paddr, shift, op->size >> shift);
 		pos += res.mapped;
 		err = res.err;
 	}

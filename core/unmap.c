@@ -208,9 +208,11 @@ static void unmap_tables(struct io_pgtable_safe *pgt, const struct ledger_closed
 static struct io_pgtable_safe_unmap_result
 unmap_present(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
 {
-	u64 last = to_offset(pgt, iova), first = last + size - 1, unmapped;
 	bool flush = !(flags & IO_PGTABLE_SAFE_NO_FLUSH), keeps;
-	struct ledger_closed range = { .first = last, .last = first };
+	u64 offset = to_offset(pgt, iova), unmapped;
+	struct ledger_closed range = { .first = offset, .last = offset + size - 1 };
+	/* What is to be invalidated: nothing yet */
+	u64 first = range.last, last = range.first;
 	struct ledger_claimed claimed;
 	struct table_op tables;
 	int err;
