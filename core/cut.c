@@ -206,7 +206,6 @@ static int cut_put_back(struct cut *cut, struct cut_leaf *leaf)
 	struct io_pgtable_safe_map_result res = {};
 	struct table_op tables;
 	unsigned int side;
-	bool keeps;
 
 	for (side = 0; side < 2; side++) {
 		if (!check_table(pgt))
@@ -215,11 +214,10 @@ static int cut_put_back(struct cut *cut, struct cut_leaf *leaf)
 		leaf->mapped[side] = 0;
 	}
 	if (!check_table(pgt)) {
-		keeps = begin_tables(pgt, &tables, true);
+		begin_tables(pgt, &tables, true);
 		res = backend_map(pgt, leaf->first, leaf->paddr, cut_leaf_size(leaf),
 				  leaf->shift, cut->map.prot, cut->map.gfp);
-		if (keeps)
-			end_tables(pgt, &tables);
+		end_tables(pgt, &tables);
 		if (res.mapped != cut_leaf_size(leaf) && !check_table(pgt))
 			set_broken(pgt);
 	}

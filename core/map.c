@@ -29,7 +29,6 @@
  * @gfp: For tables and ledger.
  * @shift: log2 of the leaves that the ledger has for what follows, or 0.
  * @last: The last byte for which it has them.
- * @keeps: @tables is in use.
  * @tables: Tables that the format frees.
  */
 struct map_op {
@@ -40,7 +39,6 @@ struct map_op {
 	gfp_t gfp;
 	unsigned int shift;
 	u64 last;
-	bool keeps;
 	struct table_op tables;
 };
 
@@ -65,7 +63,7 @@ static __always_inline void init_map(struct map_op *op, struct io_pgtable_safe *
 	op->prot = prot;
 	op->gfp = gfp;
 	op->shift = 0;
-	op->keeps = false;
+	op->tables.task = NULL;
 }
 
 static int claim_map(struct map_op *op)
@@ -83,7 +81,7 @@ static int claim_map(struct map_op *op)
 		op->shift = claimed.granule;
 	op->last = op->first + op->size - 1;
 	/* A block may take the place of an empty table */
-	op->keeps = begin_tables(op->pgt, &op->tables, true);
+	begin_tables(op->pgt, &op->tables, true);
 	return 0;
 }
 
@@ -168,8 +166,7 @@ static struct io_pgtable_safe_map_result end_map(struct map_op *op, u64 mapped, 
 {
 	u64 undone = err && !keep ? undo_run(op->pgt, op->first, mapped) : 0;
 
-	if (op->keeps)
-		end_tables(op->pgt, &op->tables);
+	end_tables(op->pgt, &op->tables);
 	settle(op->pgt, op->first, undone, LEDGER_UNMAPPED);
 	settle(op->pgt, op->first + undone, mapped - undone, LEDGER_MAPPED);
 	settle(op->pgt, op->first + mapped, op->size - mapped, LEDGER_FREED);

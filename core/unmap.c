@@ -15,15 +15,17 @@ static noinline struct io_pgtable_safe_unmap_result
 unmap_claimed(struct io_pgtable_safe *pgt, u64 iova, u64 size, u64 done,
 	      const struct ledger_claimed *claimed, u32 flags)
 {
-	bool flush = !(flags & IO_PGTABLE_SAFE_NO_FLUSH), keeps;
+	bool flush = !(flags & IO_PGTABLE_SAFE_NO_FLUSH);
 	struct table_op tables;
 	u64 unmapped = done;
 
 	expect_flush(pgt, flags);
-	keeps = claimed->tables && begin_tables(pgt, &tables, false);
+	tables.task = NULL;
+	if (claimed->tables)
+		begin_tables(pgt, &tables, false);
 	if (!READ_ONCE(pgt->broken))
 		unmapped = backend_unmap(pgt, iova, size, done);
-	end_unmap(pgt, keeps ? &tables : NULL, iova, unmapped, BIT(claimed->granule), flush);
+	end_unmap(pgt, &tables, iova, unmapped, BIT(claimed->granule), flush);
 	settle(pgt, iova, unmapped, LEDGER_UNMAPPED);
 	settle(pgt, iova + unmapped, size - unmapped, LEDGER_MAPPED);
 	return unmap_result(unmapped, unmapped == size ? check_table(pgt) : -EIO);
@@ -79,15 +81,15 @@ unmap_range(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
 	return unmap_rest(pgt, iova, size, n, shift, flags);
 }
 
+/* If its arguments are right */
 static __always_inline struct io_pgtable_safe_unmap_result
-unmap_pages(struct io_pgtable_safe *pgt, u64 iova, size_t pgsize, size_t pgcount, u32 flags)
+unmap_checked(struct io_pgtable_safe *pgt, int err, u64 iova, u64 size, u32 flags)
 {
-	int err;
+	struct io_pgtable_safe_unmap_result res = unmap_result(0, err);
 
-	err = check_unmap_pages(pgt, iova, pgsize, pgcount, flags);
-	if (unlikely(err))
-		return unmap_result(0, err);
-	return unmap_range(pgt, iova, (u64)pgsize * pgcount, flags);
+	if (likely(!err))
+		res = unmap_range(pgt, iova, size, flags);
+	return tell_unmap(pgt, WATCH_UNMAP, iova, size, flags, res);
 }
 
 /**
@@ -113,21 +115,10 @@ struct io_pgtable_safe_unmap_result
 io_pgtable_safe_unmap_pages(struct io_pgtable_safe *pgt, u64 iova,
 			    size_t pgsize, size_t pgcount, u32 flags)
 {
-	return tell_unmap(pgt, WATCH_UNMAP, iova, (u64)pgsize * pgcount, flags,
-			  unmap_pages(pgt, iova, pgsize, pgcount, flags));
+	return unmap_checked(pgt, check_unmap_pages(pgt, iova, pgsize, pgcount, flags), iova,
+			     (u64)pgsize * pgcount, flags);
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_unmap_pages, IO_PGTABLE_SAFE_NS);
-
-static __always_inline struct io_pgtable_safe_unmap_result
-unmap_checked(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
-{
-	int err;
-
-	err = check_unmap(pgt, iova, size, pgt->granule, flags);
-	if (unlikely(err))
-		return unmap_result(0, err);
-	return unmap_range(pgt, iova, size, flags);
-}
 
 /**
  * io_pgtable_safe_unmap() - Unmap a range.
@@ -145,8 +136,8 @@ unmap_checked(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
 struct io_pgtable_safe_unmap_result
 io_pgtable_safe_unmap(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
 {
-	return tell_unmap(pgt, WATCH_UNMAP, iova, size, flags,
-			  unmap_checked(pgt, iova, size, flags));
+	return unmap_checked(pgt, check_unmap(pgt, iova, size, pgt->granule, flags), iova, size,
+			     flags);
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_unmap, IO_PGTABLE_SAFE_NS);
 
@@ -208,7 +199,7 @@ static void unmap_tables(struct io_pgtable_safe *pgt, const struct ledger_closed
 static struct io_pgtable_safe_unmap_result
 unmap_present(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
 {
-	bool flush = !(flags & IO_PGTABLE_SAFE_NO_FLUSH), keeps;
+	bool flush = !(flags & IO_PGTABLE_SAFE_NO_FLUSH);
 	u64 offset = to_offset(pgt, iova), unmapped;
 	struct ledger_closed range = { .first = offset, .last = offset + size - 1 };
 	/* What is to be invalidated: nothing yet */
@@ -228,12 +219,12 @@ unmap_present(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
 	}
 
 	expect_flush(pgt, flags);
-	keeps = begin_tables(pgt, &tables, false);
+	begin_tables(pgt, &tables, false);
 	unmapped = unmap_leaves(pgt, &range, &first, &last);
 	/* Other ops than those of the kernel are not asked to unmap what is not mapped */
 	if (pgt->may_hold)
 		unmap_tables(pgt, &range, &first, &last);
-	end_unmap(pgt, keeps ? &tables : NULL, first + pgt->iova_first,
+	end_unmap(pgt, &tables, first + pgt->iova_first,
 		  first < last ? last - first + 1 : 0, pgt->granule, flush);
 	ledger_open(&pgt->ledger, &range);
 	return unmap_result(unmapped, check_table(pgt));
