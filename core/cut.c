@@ -313,7 +313,7 @@ cut_or_unmap(struct io_pgtable_safe *pgt, u64 iova, u64 size, int prot, gfp_t gf
 	struct io_pgtable_safe_unmap_result res;
 	int err;
 
-	err = check_cut(pgt, iova, size, prot, gfp, flags);
+	err = check_flags(flags) ?: check_map(pgt, iova, size, pgt->granule, prot, gfp);
 	if (unlikely(err))
 		return unmap_result(0, err);
 	res = unmap_range(pgt, iova, size, flags);
