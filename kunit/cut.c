@@ -703,20 +703,32 @@ static void lie_about_the_block_put_back_breaks_the_table(struct kunit *test)
 	check_broken(test);
 }
 
-/* The second block is put back, the first, which was cut before, cannot be */
-static void first_block_that_cannot_be_put_back_breaks_the_table(struct kunit *test)
+/* The rest of the second block cannot be mapped, and then one block not be put back */
+static void cut_loses_one_of_two_blocks(struct kunit *test, bool second, u64 unmapped, u64 left)
 {
 	struct mock_format *mock = open_mock(test, NULL);
 
 	do_map(test, 0, 0, 2 * SZ_2M);
 	mock_next_map(mock, SZ_2M - PAGE, 0);
 	mock_next_map(mock, 0, -ENOMEM);
-	mock_next_map(mock, SZ_2M, 0);
+	if (!second)
+		mock_next_map(mock, SZ_2M, 0);
 	mock_next_map(mock, 0, -ENOMEM);
-	check_unmap_result(test, cut(test, SZ_2M - PAGE, 2 * PAGE, GFP_KERNEL, 0), PAGE, -EIO);
-	KUNIT_EXPECT_EQ(test, mock_mapped(mock), (u64)SZ_2M);
-	check_mapped(test, SZ_2M);
+	check_unmap_result(test, cut(test, SZ_2M - PAGE, 2 * PAGE, GFP_KERNEL, 0), unmapped,
+			   -EIO);
+	KUNIT_EXPECT_EQ(test, mock_mapped(mock), left);
+	check_mapped(test, left);
 	check_broken(test);
+}
+
+static void first_block_that_cannot_be_put_back_breaks_the_table(struct kunit *test)
+{
+	cut_loses_one_of_two_blocks(test, false, PAGE, SZ_2M);
+}
+
+static void second_block_lost_leaves_the_first_cut(struct kunit *test)
+{
+	cut_loses_one_of_two_blocks(test, true, 2 * PAGE, SZ_2M - PAGE);
 }
 
 static void rest_that_cannot_be_unmapped_breaks_the_table(struct kunit *test)
@@ -811,21 +823,6 @@ static void second_block_that_cannot_be_unmapped_leaves_the_first_cut(struct kun
 			   -EIO);
 	check_calls(test, 2, 2);
 	check_mapped(test, 2 * SZ_2M - PAGE);
-	check_broken(test);
-}
-
-static void second_block_lost_leaves_the_first_cut(struct kunit *test)
-{
-	struct mock_format *mock = open_mock(test, NULL);
-
-	do_map(test, 0, 0, 2 * SZ_2M);
-	mock_next_map(mock, SZ_2M - PAGE, 0);
-	mock_next_map(mock, 0, -ENOMEM);
-	mock_next_map(mock, 0, -ENOMEM);
-	check_unmap_result(test, cut(test, SZ_2M - PAGE, 2 * PAGE, GFP_KERNEL, 0), 2 * PAGE,
-			   -EIO);
-	KUNIT_EXPECT_EQ(test, mock_mapped(mock), (u64)SZ_2M - PAGE);
-	check_mapped(test, SZ_2M - PAGE);
 	check_broken(test);
 }
 

@@ -2,8 +2,6 @@
 /*
  * Threads that cut blocks side by side, and one block that they all cut.
  */
-#include <linux/completion.h>
-#include <linux/kthread.h>
 #include <linux/prandom.h>
 #include <linux/sched.h>
 #include <linux/string.h>
@@ -14,7 +12,6 @@
 
 #define THREADS 4
 /* Longer than anything here takes; so that a deadlock fails the case. */
-#define PATIENCE (20 * HZ)
 
 /*
  * Different ones, so that each block needs its own note unless the table happened to
@@ -35,9 +32,7 @@ static const int prots[THREADS] = {
  * @rnd: Its random numbers.
  * @size: Of a block.
  * @descriptor: What a granule of it looks like that maps its second one, or 0.
- * @task: The thread.
- * @start: What it waits for.
- * @done: It has done it.
+ * @thread: The thread.
  * @wrong: What first went wrong.
  * @common: Bytes of the common block it unmapped, minus those it mapped.
  * @busy: How often it was refused with -EBUSY.
@@ -49,9 +44,7 @@ struct cutter {
 	struct rnd_state rnd;
 	u64 size;
 	u64 descriptor;
-	struct task_struct *task;
-	struct completion *start;
-	struct completion done;
+	struct pgt_thread thread;
 	const char *wrong;
 	s64 common;
 	unsigned int busy;
@@ -145,19 +138,16 @@ static void cut_common_block(struct cutter *c)
 	c->common -= map.mapped;
 }
 
-static int run_cutter(void *data)
+static void run_cutter(struct pgt_thread *t)
 {
-	struct cutter *c = data;
+	struct cutter *c = container_of(t, struct cutter, thread);
 	unsigned int i;
 
-	wait_for_completion(c->start);
 	for (i = 0; i < c->rounds && !c->wrong; i++) {
 		cut_own_block(c);
 		cut_common_block(c);
 		cond_resched();
 	}
-	complete(&c->done);
-	return wait_for_stop();
 }
 
 /* What one granule of its block looks like with the thread's protection. */
@@ -182,11 +172,8 @@ static void start_cutter(struct kunit *test, struct cutter *c, struct completion
 	c->test = test;
 	c->size = block_size(test);
 	c->descriptor = make_descriptor(c);
-	c->start = start;
 	prandom_seed_state(&c->rnd, seed + c->id);
-	init_completion(&c->done);
-	c->task = kthread_run(run_cutter, c, "io_pgtable_safe/%u", c->id);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, c->task);
+	start_pgt_thread(test, &c->thread, run_cutter, start);
 }
 
 static void run_cutters(struct kunit *test, unsigned int rounds, unsigned int *busy)
@@ -207,8 +194,7 @@ static void run_cutters(struct kunit *test, unsigned int rounds, unsigned int *b
 	do_map_pages(test, at(test, 0), 0, size, 1);
 	complete_all(&start);
 	for (c = cutters; c < cutters + THREADS; c++) {
-		KUNIT_ASSERT_NE(test, wait_for_completion_timeout(&c->done, PATIENCE), 0);
-		kthread_stop(c->task);
+		join_pgt_thread(test, &c->thread);
 		KUNIT_EXPECT_NULL_MSG(test, c->wrong, "thread %u: %s", c->id, c->wrong ?: "");
 		common += c->common;
 		*busy += c->busy;

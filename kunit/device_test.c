@@ -458,13 +458,23 @@ static void unmap_block_at(struct kunit *test, unsigned int i)
 	expect_forgotten(test, slot(test, i), slot_size(test));
 }
 
+static void map_slots(struct kunit *test, void (*map_at)(struct kunit *test, unsigned int i),
+		      const u8 order[SLOTS])
+{
+	unsigned int i;
+
+	for (i = 0; i < SLOTS; i++)
+		map_at(test, order[i]);
+	touch_slots(test);
+}
+
 /* Each scenario twice: the second time the device prefetches. */
-static void run_scenario(struct kunit *test, void (*scenario)(struct kunit *test,
-							      const u8 order[SLOTS]))
+static void run_scenario(struct kunit *test, bool callbacks,
+			 void (*scenario)(struct kunit *test, const u8 order[SLOTS]))
 {
 	unsigned int n;
 
-	open_with_device(test, test->param_value, true);
+	open_with_device(test, test->param_value, callbacks);
 	for (n = 0; n < 2 * ARRAY_SIZE(orders); n++) {
 		device_prefetches(dev, n >= ARRAY_SIZE(orders));
 		scenario(test, orders[n % ARRAY_SIZE(orders)]);
@@ -477,9 +487,7 @@ static void change_pages_and_blocks(struct kunit *test, const u8 order[SLOTS])
 {
 	unsigned int i;
 
-	for (i = 0; i < SLOTS; i++)
-		map_pages_at(test, i);
-	touch_slots(test);
+	map_slots(test, map_pages_at, order);
 	for (i = 0; i < SLOTS; i++) {
 		unmap_pages_at(test, order[i]);
 		map_block_at(test, order[i]);
@@ -496,7 +504,7 @@ static void change_pages_and_blocks(struct kunit *test, const u8 order[SLOTS])
 
 static void pages_and_blocks(struct kunit *test)
 {
-	run_scenario(test, change_pages_and_blocks);
+	run_scenario(test, true, change_pages_and_blocks);
 }
 
 static void unmap_later(struct kunit *test, u64 iova, u64 size)
@@ -517,16 +525,12 @@ static void flush_in_another_order(struct kunit *test, const u8 order[SLOTS])
 {
 	unsigned int i;
 
-	for (i = 0; i < SLOTS; i++)
-		map_pages_at(test, i);
-	touch_slots(test);
+	map_slots(test, map_pages_at, order);
 	for (i = 0; i < SLOTS; i++)
 		unmap_later(test, slot(test, order[i]), pages_size(test, order[i]));
 	for (i = 0; i < SLOTS; i++)
 		flush(test, slot(test, order[SLOTS - 1 - i]), slot_size(test));
-	for (i = 0; i < SLOTS; i++)
-		map_block_at(test, order[i]);
-	touch_slots(test);
+	map_slots(test, map_block_at, order);
 	for (i = 0; i < SLOTS; i++)
 		unmap_later(test, slot(test, order[i]), slot_size(test));
 	flush(test, slot(test, 0), SLOTS * slot_size(test));
@@ -534,7 +538,7 @@ static void flush_in_another_order(struct kunit *test, const u8 order[SLOTS])
 
 static void unmap_now_and_flush_later(struct kunit *test)
 {
-	run_scenario(test, flush_in_another_order);
+	run_scenario(test, true, flush_in_another_order);
 }
 
 static void unmap_what_is_there(struct kunit *test, const u8 order[SLOTS])
@@ -560,7 +564,7 @@ static void unmap_what_is_there(struct kunit *test, const u8 order[SLOTS])
 
 static void what_is_there_is_unmapped(struct kunit *test)
 {
-	run_scenario(test, unmap_what_is_there);
+	run_scenario(test, true, unmap_what_is_there);
 }
 
 static void cut_here(struct kunit *test, u64 iova, u64 size, u32 flags)
@@ -582,9 +586,7 @@ static void cut_blocks(struct kunit *test, const u8 order[SLOTS])
 	u64 granule = pgt_fixture(test)->granule, size = slot_size(test);
 	unsigned int i;
 
-	for (i = 0; i < SLOTS; i++)
-		map_block_at(test, i);
-	touch_slots(test);
+	map_slots(test, map_block_at, order);
 	/* Out of one block, then from one into its neighbour */
 	cut_here(test, slot(test, order[0]) + size / 2, granule, 0);
 	cut_here(test, slot(test, order[1]) + size / 4, 2 * granule, IO_PGTABLE_SAFE_NO_FLUSH);
@@ -593,16 +595,14 @@ static void cut_blocks(struct kunit *test, const u8 order[SLOTS])
 	do_unmap_present(test, slot(test, 0), SLOTS * size, SLOTS * size - 7 * granule);
 	expect_forgotten(test, slot(test, 0), SLOTS * size);
 	/* Blocks again, in the place of the tables */
-	for (i = 0; i < SLOTS; i++)
-		map_block_at(test, order[i]);
-	touch_slots(test);
+	map_slots(test, map_block_at, order);
 	for (i = 0; i < SLOTS; i++)
 		unmap_block_at(test, order[i]);
 }
 
 static void blocks_are_cut(struct kunit *test)
 {
-	run_scenario(test, cut_blocks);
+	run_scenario(test, true, cut_blocks);
 }
 
 /* A device that prefetches sees what a map has done before it fails. */
@@ -659,54 +659,49 @@ static struct kunit_suite checked_suite = {
 /* --- a driver that invalidates itself ------------------------------------- */
 
 /* As panthor does. */
+static void lock_the_region(struct kunit *test, const u8 order[SLOTS])
+{
+	u64 first = slot(test, 0), last = slot(test, SLOTS) - 1;
+	unsigned int i;
+
+	map_slots(test, map_pages_at, order);
+	device_lock_region(dev, first, last);
+	do_unmap_present(test, first, last - first + 1, all_pages_size(test));
+	for (i = 0; i < SLOTS; i++)
+		map_block_at(test, order[i]);
+	device_unlock_region(dev);
+	touch_slots(test);
+	device_lock_region(dev, first, last);
+	do_cut(test, slot(test, 1) - pgt_fixture(test)->granule, slot_size(test));
+	device_unlock_region(dev);
+	touch_slots(test);
+	device_lock_region(dev, first, last);
+	do_unmap_present(test, first, last - first + 1, 2 * slot_size(test));
+	device_unlock_region(dev);
+	expect_forgotten(test, first, last - first + 1);
+}
+
 static void a_driver_locks_the_region(struct kunit *test)
 {
-	unsigned int n, i;
-	u64 first, last;
-
-	open_with_device(test, test->param_value, false);
-	first = slot(test, 0);
-	last = slot(test, SLOTS) - 1;
-	for (n = 0; n < ARRAY_SIZE(orders); n++) {
-		for (i = 0; i < SLOTS; i++)
-			map_pages_at(test, orders[n][i]);
-		touch_slots(test);
-		device_lock_region(dev, first, last);
-		do_unmap_present(test, first, last - first + 1, all_pages_size(test));
-		for (i = 0; i < SLOTS; i++)
-			map_block_at(test, orders[n][i]);
-		device_unlock_region(dev);
-		touch_slots(test);
-		device_lock_region(dev, first, last);
-		do_cut(test, slot(test, 1) - pgt_fixture(test)->granule, slot_size(test));
-		device_unlock_region(dev);
-		touch_slots(test);
-		device_lock_region(dev, first, last);
-		do_unmap_present(test, first, last - first + 1, 2 * slot_size(test));
-		device_unlock_region(dev);
-		expect_forgotten(test, first, last - first + 1);
-	}
+	run_scenario(test, false, lock_the_region);
 }
 
 /* Without a lock: tables are kept until the driver says that it has invalidated. */
+static void invalidate_before_the_flush(struct kunit *test, const u8 order[SLOTS])
+{
+	u64 first = slot(test, 0), last = slot(test, SLOTS) - 1;
+	unsigned int i;
+
+	map_slots(test, map_pages_at, order);
+	for (i = 0; i < SLOTS; i++)
+		unmap_later(test, slot(test, order[i]), pages_size(test, order[i]));
+	device_invalidate(dev, first, last);
+	flush(test, first, last - first + 1);
+}
+
 static void a_driver_invalidates_before_it_flushes(struct kunit *test)
 {
-	unsigned int n, i;
-	u64 first, last;
-
-	open_with_device(test, test->param_value, false);
-	first = slot(test, 0);
-	last = slot(test, SLOTS) - 1;
-	for (n = 0; n < ARRAY_SIZE(orders); n++) {
-		for (i = 0; i < SLOTS; i++)
-			map_pages_at(test, orders[n][i]);
-		touch_slots(test);
-		for (i = 0; i < SLOTS; i++)
-			unmap_later(test, slot(test, orders[n][i]),
-				    pages_size(test, orders[n][i]));
-		device_invalidate(dev, first, last);
-		flush(test, first, last - first + 1);
-	}
+	run_scenario(test, false, invalidate_before_the_flush);
 }
 
 static struct kunit_case self_cases[] = {

@@ -3,9 +3,7 @@
  * Faults that were found by use: each with the smallest request that shows it.
  * Those that are not mended yet are skipped, see skip_known_fault().
  */
-#include <linux/completion.h>
 #include <linux/gfp.h>
-#include <linux/kthread.h>
 #include <linux/scatterlist.h>
 #include <linux/sched.h>
 
@@ -597,7 +595,6 @@ static struct kunit_suite known_suite = {
 
 /* --- questions beside an unmap ---------------------------------------------- */
 
-#define PATIENCE (20 * HZ)
 #define ROUNDS 500
 /* Of a busy wait: the other CPU may have something else to do */
 #define SPINS 1000000
@@ -605,8 +602,7 @@ static struct kunit_suite known_suite = {
 /**
  * struct asker - A thread that asks for the span of a page in a block again and again.
  * @fix: The fixture.
- * @task: The thread.
- * @done: It is over.
+ * @thread: The thread.
  * @phase: Odd from when the block is being unmapped until it is mapped again.
  * @begun: Questions asked.
  * @ended: Those that have been answered.
@@ -616,8 +612,7 @@ static struct kunit_suite known_suite = {
  */
 static struct asker {
 	struct pgt_test *fix;
-	struct task_struct *task;
-	struct completion done;
+	struct pgt_thread thread;
 	unsigned int phase;
 	unsigned int begun;
 	unsigned int ended;
@@ -645,16 +640,14 @@ static void ask(struct asker *a)
 	WRITE_ONCE(a->ended, a->ended + 1);
 }
 
-static int run_asker(void *data)
+static void run_asker(struct pgt_thread *t)
 {
-	struct asker *a = data;
+	struct asker *a = container_of(t, struct asker, thread);
 
 	while (!READ_ONCE(a->stop)) {
 		ask(a);
 		cond_resched();
 	}
-	complete(&a->done);
-	return wait_for_stop();
 }
 
 static void begin_phase(void)
@@ -695,9 +688,7 @@ static void leaf_span_knows_no_leaf_that_is_being_unmapped(struct kunit *test)
 		kunit_skip(test, "needs two CPUs");
 	open_format(test, PGT_LPAE_4K);
 	asker = (struct asker){ .fix = fix };
-	init_completion(&asker.done);
-	asker.task = kthread_run(run_asker, &asker, "io_pgtable_safe/ask");
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, asker.task);
+	start_pgt_thread(test, &asker.thread, run_asker, NULL);
 	fix->on_flush = note_unmap;
 	for (i = 0; i < ROUNDS; i++) {
 		do_map(test, SZ_2M, 0, SZ_2M);
@@ -708,8 +699,7 @@ static void leaf_span_knows_no_leaf_that_is_being_unmapped(struct kunit *test)
 		cond_resched();
 	}
 	WRITE_ONCE(asker.stop, true);
-	KUNIT_ASSERT_NE(test, wait_for_completion_timeout(&asker.done, PATIENCE), 0);
-	kthread_stop(asker.task);
+	join_pgt_thread(test, &asker.thread);
 	KUNIT_EXPECT_GT(test, asker.asked, 0U);
 	KUNIT_EXPECT_EQ_MSG(test, asker.wrong, 0U, "of %u", asker.asked);
 }

@@ -764,8 +764,15 @@ bool an_allocation_failed(void)
 
 /* --- threads --------------------------------------------------------------- */
 
-int wait_for_stop(void)
+static int run_pgt_thread(void *data)
 {
+	struct pgt_thread *t = data;
+
+	if (t->start)
+		wait_for_completion(t->start);
+	t->fn(t);
+	complete(&t->done);
+	/* It has to be there when kthread_stop() is called */
 	set_current_state(TASK_INTERRUPTIBLE);
 	while (!kthread_should_stop()) {
 		schedule();
@@ -773,6 +780,23 @@ int wait_for_stop(void)
 	}
 	__set_current_state(TASK_RUNNING);
 	return 0;
+}
+
+void start_pgt_thread(struct kunit *test, struct pgt_thread *t,
+		      void (*fn)(struct pgt_thread *t), struct completion *start)
+{
+	t->fn = fn;
+	t->start = start;
+	init_completion(&t->done);
+	t->task = kthread_run(run_pgt_thread, t, "io_pgtable_safe");
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, t->task);
+}
+
+void join_pgt_thread(struct kunit *test, struct pgt_thread *t)
+{
+	KUNIT_ASSERT_NE_MSG(test, wait_for_completion_timeout(&t->done, PATIENCE), 0,
+			    "a thread hangs");
+	kthread_stop(t->task);
 }
 
 /* --- known faults --------------------------------------------------------- */

@@ -12,6 +12,7 @@
 
 #include <kunit/test.h>
 #include <linux/atomic.h>
+#include <linux/completion.h>
 #include <linux/io-pgtable.h>
 #include <linux/iommu.h>
 #include <linux/sizes.h>
@@ -191,8 +192,26 @@ phys_addr_t some_paddr(struct kunit *test, u64 align);
 
 void pgt_forget_flushes(struct kunit *test);
 
-/* The end of each thread: it has to be there when kthread_stop() is called. Returns 0. */
-int wait_for_stop(void);
+/* Longer than anything here takes, so that a deadlock fails the case */
+#define PATIENCE	(60 * HZ)
+
+/**
+ * struct pgt_thread - A thread of a case.
+ * @fn: What it does. Expectations are for the case itself to check.
+ * @start: What it waits for, or NULL.
+ * @task: The thread.
+ * @done: It has done it.
+ */
+struct pgt_thread {
+	void (*fn)(struct pgt_thread *t);
+	struct completion *start;
+	struct task_struct *task;
+	struct completion done;
+};
+
+void start_pgt_thread(struct kunit *test, struct pgt_thread *t,
+		      void (*fn)(struct pgt_thread *t), struct completion *start);
+void join_pgt_thread(struct kunit *test, struct pgt_thread *t);
 
 /*
  * Each verb expects its outcome exactly. Those that end in _fails also expect

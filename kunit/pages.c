@@ -3,9 +3,7 @@
  * Where page-table pages come from, and that none goes back before the device
  * has forgotten it. Most of it needs io_pgtable_cfg.alloc and .free.
  */
-#include <linux/completion.h>
 #include <linux/gfp.h>
-#include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/prandom.h>
 #include <linux/sched.h>
@@ -691,7 +689,6 @@ static struct kunit_suite order_suite = {
 #define THREADS		4
 #define REGIONS		6
 #define ROUNDS		300
-#define PATIENCE	(20 * HZ)
 
 /**
  * struct region - 2M with pages in it, or without.
@@ -710,16 +707,14 @@ struct region {
 /**
  * struct owner - A thread and its regions.
  * @fix: The fixture.
- * @task: The thread.
- * @done: It is over.
+ * @thread: The thread.
  * @rnd: Its random numbers.
  * @now: The region that it maps or unmaps right now, or NULL.
  * @region: All of them.
  */
 struct owner {
 	struct pgt_test *fix;
-	struct task_struct *task;
-	struct completion done;
+	struct pgt_thread thread;
 	struct rnd_state rnd;
 	struct region *now;
 	struct region region[REGIONS];
@@ -744,7 +739,7 @@ static struct owner *this_owner(void)
 	unsigned int i;
 
 	for (i = 0; i < THREADS; i++)
-		if (storm.owner[i].task == current)
+		if (storm.owner[i].thread.task == current)
 			return &storm.owner[i];
 	return NULL;
 }
@@ -898,10 +893,10 @@ static void unmap_region(struct owner *o, struct region *r)
 		check_region(!r->table, "an unmap has left a table behind");
 }
 
-static int run_owner(void *data)
+static void run_owner(struct pgt_thread *t)
 {
+	struct owner *o = container_of(t, struct owner, thread);
 	bool mapped[REGIONS] = {};
-	struct owner *o = data;
 	unsigned int i, n;
 
 	for (i = 0; i < ROUNDS; i++) {
@@ -917,25 +912,16 @@ static int run_owner(void *data)
 		mapped[n] = !mapped[n];
 		cond_resched();
 	}
-	complete(&o->done);
-	return wait_for_stop();
-}
-
-static void start_owner(struct kunit *test, struct owner *o, unsigned int seed)
-{
-	o->fix = pgt_fixture(test);
-	init_completion(&o->done);
-	prandom_seed_state(&o->rnd, seed);
-	o->task = kthread_create(run_owner, o, "io_pgtable_safe/%u", seed);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, o->task);
 }
 
 static void free_tables_from_many_threads(struct kunit *test,
 					  const struct iommu_flush_ops *tlb)
 {
 	static struct io_pgtable_cfg plain;
-	unsigned int seed = pgt_random_seed(test), i;
+	unsigned int seed = pgt_random_seed(test);
+	DECLARE_COMPLETION_ONSTACK(start);
 	struct io_pgtable_cfg cfg;
+	struct owner *o;
 
 	memset(&storm, 0, sizeof(storm));
 	spin_lock_init(&storm.lock);
@@ -949,15 +935,14 @@ static void free_tables_from_many_threads(struct kunit *test,
 	do_map(test, 2ULL * SZ_1G - SZ_4K, 0, SZ_4K);
 	pgt_fixture(test)->on_flush = storm_flush;
 
-	for (i = 0; i < THREADS; i++)
-		start_owner(test, &storm.owner[i], seed + i);
-	for (i = 0; i < THREADS; i++)
-		wake_up_process(storm.owner[i].task);
-	for (i = 0; i < THREADS; i++) {
-		KUNIT_ASSERT_NE(test, wait_for_completion_timeout(&storm.owner[i].done,
-								  PATIENCE), 0);
-		kthread_stop(storm.owner[i].task);
+	for (o = storm.owner; o < storm.owner + THREADS; o++) {
+		o->fix = pgt_fixture(test);
+		prandom_seed_state(&o->rnd, seed++);
+		start_pgt_thread(test, &o->thread, run_owner, &start);
 	}
+	complete_all(&start);
+	for (o = storm.owner; o < storm.owner + THREADS; o++)
+		join_pgt_thread(test, &o->thread);
 	KUNIT_EXPECT_NULL_MSG(test, storm.wrong, "%s", storm.wrong);
 	KUNIT_EXPECT_EQ_MSG(test, atomic_read(&storm.early), 0,
 			    "tables freed before the device has forgotten them");

@@ -7,9 +7,7 @@
  * they sleep inside the backend now and then, so that their claims overlap on
  * any kernel.
  */
-#include <linux/completion.h>
 #include <linux/gfp.h>
-#include <linux/kthread.h>
 #include <linux/prandom.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -24,8 +22,6 @@
 PGT_FORMATS_PARAM();
 
 #define PAGE SZ_4K
-/* Longer than anything here takes; so that a deadlock fails the case. */
-#define PATIENCE (20 * HZ)
 
 /* --- threads -------------------------------------------------------------- */
 
@@ -34,9 +30,7 @@ PGT_FORMATS_PARAM();
  * @fix: The fixture.
  * @fn: What it does. Expectations are for the case itself to check.
  * @id: Number of the thread, from 0.
- * @task: The thread.
- * @start: What it waits for, or NULL.
- * @done: It has done it.
+ * @thread: The thread.
  * @map: Result of a map.
  * @unmap: Result of an unmap.
  * @data: For @fn.
@@ -45,40 +39,25 @@ struct racer {
 	struct pgt_test *fix;
 	void (*fn)(struct racer *r);
 	unsigned int id;
-	struct task_struct *task;
-	struct completion *start;
-	struct completion done;
+	struct pgt_thread thread;
 	struct io_pgtable_safe_map_result map;
 	struct io_pgtable_safe_unmap_result unmap;
 	void *data;
 };
 
-static int run_racer(void *data)
+static void run_racer(struct pgt_thread *t)
 {
-	struct racer *r = data;
+	struct racer *r = container_of(t, struct racer, thread);
 
-	if (r->start)
-		wait_for_completion(r->start);
 	r->fn(r);
-	complete(&r->done);
-	return wait_for_stop();
 }
 
 static void start_racer(struct kunit *test, struct racer *r,
-			void (*fn)(struct racer *r))
+			void (*fn)(struct racer *r), struct completion *start)
 {
 	r->fix = pgt_fixture(test);
 	r->fn = fn;
-	init_completion(&r->done);
-	r->task = kthread_run(run_racer, r, "io_pgtable_safe/%u", r->id);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, r->task);
-}
-
-static void join_racer(struct kunit *test, struct racer *r)
-{
-	KUNIT_ASSERT_NE_MSG(test, wait_for_completion_timeout(&r->done, PATIENCE), 0,
-			    "thread %u hangs", r->id);
-	kthread_stop(r->task);
+	start_pgt_thread(test, &r->thread, run_racer, start);
 }
 
 /* --- one thread inside the backend ---------------------------------------- */
@@ -134,14 +113,14 @@ static struct mock_format *open_gate(struct kunit *test, enum mock_op op)
 static void enter_backend(struct kunit *test, struct racer *r,
 			  void (*fn)(struct racer *r))
 {
-	start_racer(test, r, fn);
+	start_racer(test, r, fn, NULL);
 	KUNIT_ASSERT_NE(test, wait_for_completion_timeout(&gate.inside, PATIENCE), 0);
 }
 
 static void leave_backend(struct kunit *test, struct racer *r)
 {
 	complete(&gate.open);
-	join_racer(test, r);
+	join_pgt_thread(test, &r->thread);
 }
 
 static void map_range(struct racer *r)
@@ -408,9 +387,9 @@ static void run_crowd(struct kunit *test, struct racer *racers,
 
 	gather_crowd();
 	for (i = 0; i < RACERS; i++)
-		start_racer(test, &racers[i], fn);
+		start_racer(test, &racers[i], fn, NULL);
 	for (i = 0; i < RACERS; i++)
-		join_racer(test, &racers[i]);
+		join_pgt_thread(test, &racers[i].thread);
 	/* Nobody had to wait for anybody to leave. */
 	KUNIT_EXPECT_EQ(test, atomic_read(&crowd.missing), 0);
 }
@@ -483,12 +462,11 @@ static void race_for_one_range(struct kunit *test)
 	init_completion(&start);
 	for (i = 0; i < RACERS; i++) {
 		racers[i].id = i;
-		racers[i].start = &start;
-		start_racer(test, &racers[i], map_same);
+		start_racer(test, &racers[i], map_same, &start);
 	}
 	complete_all(&start);
 	for (i = 0; i < RACERS; i++)
-		join_racer(test, &racers[i]);
+		join_pgt_thread(test, &racers[i].thread);
 
 	for (i = 0; i < RACERS; i++) {
 		if (!racers[i].map.err) {
@@ -768,8 +746,7 @@ static struct rider *start_storm(struct kunit *test, unsigned int rounds)
 	for (i = 0; i < RACERS; i++) {
 		prandom_seed_state(&riders[i].rnd, seed + i);
 		riders[i].racer.id = i;
-		riders[i].racer.start = &storm.start;
-		start_racer(test, &riders[i].racer, ride);
+		start_racer(test, &riders[i].racer, ride, &storm.start);
 	}
 	complete_all(&storm.start);
 	return riders;
@@ -783,7 +760,7 @@ static void weather_storm(struct kunit *test, unsigned int rounds)
 	unsigned int i;
 
 	for (i = 0; i < RACERS; i++)
-		join_racer(test, &riders[i].racer);
+		join_pgt_thread(test, &riders[i].racer.thread);
 	KUNIT_EXPECT_NULL_MSG(test, storm.wrong, "%s", storm.wrong ?: "");
 	kunit_info(test, "-EBUSY %d times\n", atomic_read(&storm.busy));
 

@@ -4,8 +4,6 @@
  * alone. Where they share one, each result must be right for some state that the others
  * may have made, and in the end what is mapped is what succeeded.
  */
-#include <linux/completion.h>
-#include <linux/kthread.h>
 #include <linux/math64.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -19,37 +17,28 @@ PGT_FORMATS_PARAM();
 /* A block of 4T that is cut leaves 4 * 8191 others, and a client unmaps at a quarter */
 #define ROOM		65536
 #define RANGES		1024
-/* Longer than anything here takes */
-#define PATIENCE	(60 * HZ)
 
 /**
  * struct player - A thread.
  * @d: Its client.
  * @play: What it does with each call that it has chosen.
- * @task: The thread.
- * @start: What it waits for.
- * @done: It has done it.
+ * @thread: The thread.
  */
 struct player {
 	struct dice d;
 	void (*play)(struct player *p);
-	struct task_struct *task;
-	struct completion *start;
-	struct completion done;
+	struct pgt_thread thread;
 };
 
-static int run_player(void *data)
+static void run_player(struct pgt_thread *t)
 {
-	struct player *p = data;
+	struct player *p = container_of(t, struct player, thread);
 	unsigned int i;
 
-	wait_for_completion(p->start);
 	for (i = 0; i < THREAD_OPS && !p->d.c.failed; i++) {
 		p->play(p);
 		cond_resched();
 	}
-	complete(&p->done);
-	return wait_for_stop();
 }
 
 static void give_room(struct kunit *test, struct spec_set *set, unsigned int room)
@@ -93,16 +82,11 @@ static void run_all(struct kunit *test, struct player *players,
 
 	for (i = 0; i < THREADS; i++) {
 		players[i].play = play;
-		players[i].start = &start;
-		init_completion(&players[i].done);
-		players[i].task = kthread_run(run_player, &players[i], "io_pgtable_safe/%u", i);
-		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, players[i].task);
+		start_pgt_thread(test, &players[i].thread, run_player, &start);
 	}
 	complete_all(&start);
 	for (i = 0; i < THREADS; i++) {
-		KUNIT_ASSERT_NE_MSG(test, wait_for_completion_timeout(&players[i].done, PATIENCE),
-				    0, "thread %u hangs", i);
-		kthread_stop(players[i].task);
+		join_pgt_thread(test, &players[i].thread);
 		client_unreserve(&players[i].d.c);
 	}
 }

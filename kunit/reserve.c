@@ -3,10 +3,8 @@
  * Reservations: that they suffice for whatever is mapped, that they are not
  * larger than that takes, and that nothing else is taken meanwhile.
  */
-#include <linux/completion.h>
 #include <linux/gfp.h>
 #include <linux/irqflags.h>
-#include <linux/kthread.h>
 #include <linux/prandom.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
@@ -829,21 +827,18 @@ static void an_empty_reservation_says_so(struct kunit *test)
 #define LANES		(NEIGHBOURS + 1)
 #define TABLES		4
 #define ROUNDS		60
-#define PATIENCE	(20 * HZ)
 
 /**
  * struct neighbour - A thread that maps beside a reservation, in the same tables.
  * @fix: The fixture.
- * @task: The thread.
- * @done: It is over.
+ * @thread: The thread.
  * @lane: Which pages are its own: one in %LANES.
- * @stop: It should be.
+ * @stop: It should be over.
  * @err: The first error.
  */
 struct neighbour {
 	struct pgt_test *fix;
-	struct task_struct *task;
-	struct completion done;
+	struct pgt_thread thread;
 	unsigned int lane;
 	bool stop;
 	int err;
@@ -880,16 +875,14 @@ static int visit_tables(struct neighbour *n)
 	return 0;
 }
 
-static int run_neighbour(void *data)
+static void run_neighbour(struct pgt_thread *t)
 {
-	struct neighbour *n = data;
+	struct neighbour *n = container_of(t, struct neighbour, thread);
 
 	while (!READ_ONCE(n->stop) && !n->err) {
 		n->err = visit_tables(n);
 		schedule_timeout_uninterruptible(1);
 	}
-	complete(&n->done);
-	return wait_for_stop();
 }
 
 static void map_between_neighbours(struct kunit *test, unsigned int round)
@@ -925,17 +918,14 @@ static void neighbours_do_not_matter(struct kunit *test)
 		n = &neighbours[i];
 		n->fix = pgt_fixture(test);
 		n->lane = i;
-		init_completion(&n->done);
-		n->task = kthread_run(run_neighbour, n, "io_pgtable_safe/%u", i);
-		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, n->task);
+		start_pgt_thread(test, &n->thread, run_neighbour, NULL);
 	}
 	for (i = 0; i < ROUNDS; i++)
 		map_between_neighbours(test, i);
 	for (n = neighbours; n < neighbours + NEIGHBOURS; n++)
 		WRITE_ONCE(n->stop, true);
 	for (n = neighbours; n < neighbours + NEIGHBOURS; n++) {
-		KUNIT_ASSERT_NE(test, wait_for_completion_timeout(&n->done, PATIENCE), 0);
-		kthread_stop(n->task);
+		join_pgt_thread(test, &n->thread);
 		KUNIT_EXPECT_EQ(test, n->err, 0);
 	}
 	KUNIT_EXPECT_EQ(test, atomic_read(&strict.calls), 0);

@@ -641,6 +641,28 @@ static void mapped_until_the_flush(struct kunit *test)
 	expect_mapped(test, 0, 0);
 }
 
+/* One call of the backend maps it, others unmap the middle and the ends */
+static void parts_of_a_mapping_are_known(struct kunit *test)
+{
+	phys_addr_t paddr = page_to_phys(begin_to_check(test));
+	struct io_pgtable_safe *pgt;
+
+	open_format(test, PGT_LPAE_4K);
+	pgt = pgt_fixture(test)->pgt;
+	do_map_pages(test, SZ_1G, paddr + SZ_64K, SZ_4K, 8);
+	check_unmap_result(test, io_pgtable_safe_unmap(pgt, SZ_1G + SZ_8K, SZ_8K,
+						       IO_PGTABLE_SAFE_NO_FLUSH), SZ_8K, 0);
+	expect_mapped(test, SZ_64K, SZ_32K);
+	KUNIT_EXPECT_EQ(test, io_pgtable_safe_flush(pgt, SZ_1G + SZ_8K, SZ_8K), 0);
+	KUNIT_EXPECT_FALSE(test, io_pgtable_safe_assert_unmapped(checked + 17, 1));
+	KUNIT_EXPECT_TRUE(test, io_pgtable_safe_assert_unmapped(checked + 18, 2));
+	KUNIT_EXPECT_FALSE(test, io_pgtable_safe_assert_unmapped(checked + 20, 1));
+	do_unmap(test, SZ_1G, SZ_8K);
+	expect_mapped(test, SZ_64K + SZ_16K, SZ_16K);
+	do_unmap(test, SZ_1G + SZ_16K, SZ_16K);
+	expect_mapped(test, 0, 0);
+}
+
 /* What the driver is told to flush may still be reached, and what comes after it */
 static void ask_in_callback(struct pgt_test *fix, const struct pgt_flush *flush)
 {
@@ -799,6 +821,7 @@ static struct kunit_case watch_cases[] = {
 	KUNIT_CASE(memory_in_pieces_is_known),
 	KUNIT_CASE(what_is_cut_is_known),
 	KUNIT_CASE(mapped_until_the_flush),
+	KUNIT_CASE(parts_of_a_mapping_are_known),
 	KUNIT_CASE(mapped_while_the_driver_flushes),
 	KUNIT_CASE(known_without_callbacks),
 	KUNIT_CASE(what_is_undone_is_not_mapped),

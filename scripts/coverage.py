@@ -20,7 +20,8 @@ import subprocess
 import sys
 import tempfile
 
-SCRIPTS = pathlib.Path(__file__).resolve().parent
+from known import known
+
 MODULE = "drivers/iommu/io_pgtable_safe"
 FILES = ("io_pgtable_safe*.[ch]", "core/*.[ch]")
 # What must be had; of the rest each has its reason.
@@ -81,20 +82,6 @@ def read_files(build, sources):
     return files
 
 
-def known():
-    """{(function, text of the line): reason} of coverage.known."""
-    reasons = {}
-    text = (SCRIPTS / "coverage.known").read_text(encoding="utf-8")
-    for paragraph in re.split(r"\n\s*\n", text):
-        lines = [line for line in paragraph.splitlines() if line and not line.startswith("#")]
-        if not lines:
-            continue
-        if len(lines) < 3 or not lines[1].startswith("| "):
-            fail(f"coverage.known: not function, | and a reason: {paragraph}")
-        reasons[lines[0].strip(), lines[1][2:].strip()] = " ".join(l.strip() for l in lines[2:])
-    return reasons
-
-
 def own_branches(text, branches):
     """Without those that macros of the kernel make."""
     if not CONDITION.search(text):
@@ -105,7 +92,7 @@ def own_branches(text, branches):
 
 def main():
     build, sources = (pathlib.Path(argument) for argument in sys.argv[1:])
-    files, reasons, used = read_files(build, sources), known(), set()
+    files, reasons, used = read_files(build, sources), known("coverage.known", "|"), set()
     total, rows = collections.Counter(), []
     for name, file in sorted(files.items()):
         count = collections.Counter()

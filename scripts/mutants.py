@@ -11,14 +11,13 @@ them, or for nr=N,N...; suites=GLOB takes less than all suites; atleast=PERCENT 
 be killed, 97 unless told. What has been found is kept in --state: a run that was
 interrupted goes on where it was.
 
-A mutant runs the suites that reach it, short ones first, until a case fails, the kernel
-complains or takes five times as long. Survivors that cannot be noticed are in
-scripts/mutants.known, with the reason.
+A mutant that is reached at all runs the suites until a case fails, the kernel complains or
+takes five times as long. Survivors that cannot be noticed are in scripts/mutants.known,
+with the reason.
 """
 
 import argparse
 import collections
-import fnmatch
 import json
 import os
 import pathlib
@@ -33,16 +32,18 @@ import tempfile
 import threading
 import time
 
+from known import SCRIPTS, known
+
 CHOICE = ("files", "functions", "kinds", "first", "every")
-SCRIPTS = pathlib.Path(__file__).resolve().parent
 MODULE = "drivers/iommu/io_pgtable_safe"
 TROUBLE = re.compile(r"^\s*not ok |(^|[^A-Z])(BUG|WARNING|Oops|UBSAN|KASAN):|Kernel panic|"
                      r"Call Trace:|Segfault with no mm|[Ss]cheduling while atomic")
-# Fewer random calls than in a run of the suites, and the same in each.
-SUITES_ARGUMENTS = ["io_pgtable_safe_kunit.random_ops=4000", "io_pgtable_safe_kunit.random_seed=1"]
-# Seconds of CPU time that a boot may take, at least, and how many more seconds may go by.
-LEAST_TIMEOUT = 3
-PATIENCE = 8
+# What is freed gets poison, as there is no KASAN. The same random calls in each boot.
+ARGUMENTS = ["mem=512M", "console=tty", "kunit_shutdown=poweroff", "panic=-1",
+             "panic_on_warn=1", "slab_debug=P", "io_pgtable_safe_kunit.random_ops=4000",
+             "io_pgtable_safe_kunit.random_seed=1"]
+# How much longer than without a mutant it may take, and more than that on a busy machine.
+SLOWER, PATIENCE = 5, 4
 
 
 def fail(text):
@@ -136,63 +137,54 @@ def cpu_time(pid):
     return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
 
 
-class Kernel:
-    def __init__(self, path):
-        self.path = path
+def console(process, most, between):
+    """Its lines, as long as the kernel stays below its limits: CPU time in all, and since
+    the last line."""
+    rest, last, since = b"", 0, time.monotonic()
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        while True:
+            used = cpu_time(process.pid)
+            if used > min(most, last + between) or \
+               time.monotonic() > since + PATIENCE * between:
+                raise TimeoutError
+            if not selector.select(1):
+                continue
+            data = os.read(process.stdout.fileno(), 65536)
+            if not data:
+                return
+            *found, rest = (rest + data).split(b"\n")
+            for line in found:
+                yield line.decode(errors="replace").rstrip("\r"), used - last
+                last, since = used, time.monotonic()
 
-    def boot(self, arguments, limit):
-        """(why it was ended or None, the console's lines, seconds of CPU time)"""
-        lines, why = [], None
-        with tempfile.TemporaryDirectory() as home, subprocess.Popen(
-                [self.path, "mem=512M", "console=tty", "kunit_shutdown=poweroff", "panic=-1",
-                 "panic_on_warn=1", *arguments], stdin=subprocess.DEVNULL, cwd=home,
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-                env={**os.environ, "HOME": home}) as process:
-            try:
-                for line in self.lines(process, limit):
-                    lines.append(line)
-                    if TROUBLE.search(line):
-                        why = line.strip()
-                        break
-            except TimeoutError:
-                why = "timeout"
-            seconds = cpu_time(process.pid)
-            try:
-                os.killpg(process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        return why, lines, seconds
 
-    @staticmethod
-    def lines(process, limit):
-        """The console, line by line, as long as the kernel stays below its limit."""
-        rest, deadline = b"", time.monotonic() + PATIENCE * limit
-        with selectors.DefaultSelector() as selector:
-            selector.register(process.stdout, selectors.EVENT_READ)
-            while True:
-                if cpu_time(process.pid) > limit or time.monotonic() > deadline:
-                    raise TimeoutError
-                if not selector.select(1):
-                    continue
-                data = os.read(process.stdout.fileno(), 65536)
-                if not data:
-                    return
-                *found, rest = (rest + data).split(b"\n")
-                for line in found:
-                    yield line.decode(errors="replace").rstrip("\r")
-
-    def suites(self, pattern):
-        _, lines, _ = self.boot(["kunit.action=list"], 60)
-        names = [m[1] for m in (re.match(r"(io_pgtable_safe\w*)\.\w+$", line) for line in lines)
-                 if m]
-        return [name for name in dict.fromkeys(names) if fnmatch.fnmatch(name, pattern)]
-
-    def suite(self, name, mutant, timeout):
-        why, lines, seconds = self.boot([*SUITES_ARGUMENTS, f"kunit.filter_glob={name}",
-                                         f"io_pgtable_safe.mutant={mutant}"], timeout)
-        if not why and not any(re.match(rf"ok \d+ {name}\b", line) for line in lines):
-            why = "crash"
-        return why, lines, seconds
+def boot(kernel, suites, mutant, most=600, between=600):
+    """(why it was ended or None, the console's lines, seconds of CPU time, most of them
+    between two lines)"""
+    lines, why, slowest = [], None, 0
+    with tempfile.TemporaryDirectory() as home, subprocess.Popen(
+            [kernel, *ARGUMENTS, f"kunit.filter_glob={suites}",
+             f"io_pgtable_safe.mutant={mutant}"], stdin=subprocess.DEVNULL, cwd=home,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+            env={**os.environ, "HOME": home}) as process:
+        try:
+            for line, seconds in console(process, most, between):
+                lines.append(line)
+                slowest = max(slowest, seconds)
+                if TROUBLE.search(line):
+                    why = line.strip()
+                    break
+            else:
+                why = None if "reboot: Power down" in lines[-3:] else "crash"
+        except TimeoutError:
+            why = "timeout"
+        seconds = cpu_time(process.pid)
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    return why, lines, seconds, slowest
 
 
 def reached(lines):
@@ -211,83 +203,63 @@ def reached(lines):
 class Run:
     def __init__(self, args, options):
         self.args, self.options = args, options
-        self.kernel = Kernel(args.state / "linux")
+        self.kernel, self.suites = args.state / "linux", options["suites"]
         self.mutants = json.loads((args.state / "mutants.json").read_text())
-        self.file = args.state / f"results-{options['suites'].replace('*', '+')}.jsonl"
+        name = self.suites.replace("*", "+")
+        self.file = args.state / f"results-{name}.jsonl"
+        self.cache = args.state / f"baseline-{name}.json"
         self.results = {}
         if self.file.exists():
-            for line in self.file.read_text().splitlines():
-                result = json.loads(line)
-                self.results[result["nr"]] = result
+            self.results = {result["nr"]: result for result in
+                            map(json.loads, self.file.read_text().splitlines())}
         self.lock = threading.Lock()
-        self.kills = collections.defaultdict(collections.Counter)
 
     def baseline(self):
-        """What each suite takes, and which mutants it reaches; all must pass."""
-        cache = self.args.state / f"baseline-{self.options['suites'].replace('*', '+')}.json"
-        if cache.exists():
-            return {name: {"seconds": s["seconds"], "reaches": set(s["reaches"])}
-                    for name, s in json.loads(cache.read_text()).items()}
-        suites = {}
-        for name in self.kernel.suites(self.options["suites"]):
-            why, _, seconds = self.kernel.suite(name, 0, 600)
-            if why:
-                say(f" ! {name} does not pass without a mutant and is left out: {why}")
-                continue
-            _, lines, _ = self.kernel.suite(name, -1, 600)
-            suites[name] = {"seconds": round(seconds, 3), "reaches": reached(lines)}
-            say(f"   {name}: {seconds:.1f} s, reaches {len(suites[name]['reaches'])} mutants")
-        if not suites:
-            fail(f"no suite is called {self.options['suites']}")
-        cache.write_text(json.dumps({n: {**s, "reaches": sorted(s["reaches"])}
-                                     for n, s in suites.items()}))
-        return suites
+        """What the suites take, and which mutants they reach; all must pass."""
+        if not self.cache.exists():
+            why, lines, seconds, slowest = boot(self.kernel, self.suites, -1)
+            passed = sum(line.startswith("ok ") for line in lines)
+            if why or not passed:
+                fail(f"{self.suites}: {passed} suites pass without a mutant, {why or 'none fails'}")
+            self.cache.write_text(json.dumps({
+                "suites": passed, "reached": sorted(reached(lines)),
+                "seconds": round(seconds, 2), "slowest": round(slowest, 2)}))
+        found = json.loads(self.cache.read_text())
+        say(f"   {found['suites']} suites take {found['seconds']} s of CPU time and reach "
+            f"{len(found['reached'])} of {len(self.mutants)} mutants")
+        return found
 
-    def judge(self, mutant, suites):
-        """Boot a mutant with one suite after the other until one notices it."""
-        kills = self.kills[mutant["function"]]
-        order = sorted((name for name, s in suites.items() if mutant["nr"] in s["reaches"]),
-                       key=lambda name: suites[name]["seconds"] / (1 + 4 * kills[name]))
-        for name in order:
-            limit = max(LEAST_TIMEOUT, 5 * suites[name]["seconds"])
-            why, _, _ = self.kernel.suite(name, mutant["nr"], limit)
-            if why:
-                return {"nr": mutant["nr"], "by": name, "why": why[:160]}
-        return {"nr": mutant["nr"], "by": None, "why": "" if order else "not reached"}
+    def judge(self, nr, baseline):
+        """What notices a mutant: the first failed case, or else how the kernel ended."""
+        if nr not in baseline["reached"]:
+            return {"nr": nr, "killed": False, "why": "not reached"}
+        why, lines, _, _ = boot(self.kernel, self.suites, nr, SLOWER * baseline["seconds"],
+                                SLOWER * max(1, baseline["slowest"]))
+        return {"nr": nr, "killed": bool(why), "why": (why or "")[:160]}
 
-    def note(self, result):
-        with self.lock:
-            self.results[result["nr"]] = result
-            if result["by"]:
-                self.kills[self.mutants[result["nr"] - 1]["function"]][result["by"]] += 1
-            with self.file.open("a", encoding="utf-8") as f:
-                f.write(json.dumps(result) + "\n")
-
-    def chosen(self):
-        numbers = self.options["nr"].split(",") if self.options["nr"] else None
-        return [m for m in self.mutants if numbers is None or str(m["nr"]) in numbers]
-
-    def work(self, todo, suites, total):
+    def work(self, todo, baseline, total):
         while True:
             with self.lock:
                 if not todo:
                     return
-                mutant = todo.pop(0)
-            self.note(self.judge(mutant, suites))
+                nr = todo.pop(0)
+            result = self.judge(nr, baseline)
+            with self.lock:
+                self.results[nr] = result
+                with self.file.open("a", encoding="utf-8") as f:
+                    f.write(json.dumps(result) + "\n")
             if len(todo) % 50 == 0:
                 say(f"   {total - len(todo)} of {total} mutants")
 
     def run(self):
-        suites = self.baseline()
-        chosen = self.chosen()
-        todo = [m for m in chosen if m["nr"] not in self.results]
+        baseline = self.baseline()
+        numbers = self.options["nr"].split(",") if self.options["nr"] else None
+        chosen = [m for m in self.mutants if numbers is None or str(m["nr"]) in numbers]
+        todo = [m["nr"] for m in chosen if m["nr"] not in self.results]
         # Not in the order of the files: what an interrupted run has found is a sample.
         random.Random(len(chosen)).shuffle(todo)
-        for result in self.results.values():
-            if result["by"]:
-                self.kills[self.mutants[result["nr"] - 1]["function"]][result["by"]] += 1
-        say(f"   {len(chosen)} of {len(self.mutants)} mutants, {len(todo)} to be run")
-        workers = [threading.Thread(target=self.work, args=(todo, suites, len(todo)))
+        say(f"   {len(chosen)} mutants, {len(todo)} to be run")
+        workers = [threading.Thread(target=self.work, args=(todo, baseline, len(todo)))
                    for _ in range(self.args.jobs)]
         for worker in workers:
             worker.start()
@@ -297,21 +269,6 @@ class Run:
 
 
 # --- the report ----------------------------------------------------------------
-
-
-def known():
-    """{(function, before, after): reason} of mutants.known; after may be *."""
-    reasons = {}
-    text = (SCRIPTS / "mutants.known").read_text(encoding="utf-8")
-    for paragraph in re.split(r"\n\s*\n", text):
-        lines = [line for line in paragraph.splitlines() if line and not line.startswith("#")]
-        if not lines:
-            continue
-        if len(lines) < 4 or not lines[1].startswith("- ") or not lines[2].startswith("+"):
-            fail(f"mutants.known: not function, -, + and a reason: {paragraph}")
-        reasons[lines[0].strip(), lines[1][2:].strip(), lines[2][1:].strip()] = \
-            " ".join(line.strip() for line in lines[3:])
-    return reasons
 
 
 def reason_for(mutant, reasons):
@@ -325,18 +282,19 @@ def reason_for(mutant, reasons):
 
 def report(run, chosen):
     """Survivors and a table to stdout; the last line is the score."""
-    reasons, table = known(), collections.defaultdict(collections.Counter)
+    reasons = known("mutants.known", "-", "+")
+    table = collections.defaultdict(collections.Counter)
     for mutant in chosen:
         result = run.results[mutant["nr"]]
         reason = reason_for(mutant, reasons)
-        outcome = "killed" if result["by"] else "equivalent" if reason else "survived"
+        outcome = "killed" if result["killed"] else "equivalent" if reason else "survived"
         table[mutant["file"]][outcome] += 1
         table["kind: " + mutant["kind"]][outcome] += 1
         if outcome == "survived":
             print(f"{mutant['file']}:{mutant['line']}: {mutant['function']}(): {mutant['kind']}"
                   f" (mutant {mutant['nr']}{', ' if result['why'] else ''}{result['why']})\n"
                   f"- {mutant['before']}\n+ {mutant['after']}\n")
-        elif result["by"] and reason:
+        elif result["killed"] and reason:
             print(f"note: mutants.known has a mutant that was killed: {mutant['function']}: "
                   f"{mutant['before']}")
     print(f"{'':34}{'killed':>9}{'survived':>9}{'equivalent':>11}")
