@@ -176,8 +176,8 @@ struct sg_table;
  *
  * %IO_PGTABLE_SAFE_NO_FLUSH leaves the invalidation to a later
  * io_pgtable_safe_flush(), so that one may serve many unmaps. Tables freed by
- * these unmaps are kept until flushes that began later have covered the range that
- * the unmap had to invalidate. A leaf that
+ * these unmaps are kept until flushes that began later have covered all that the table
+ * described. A leaf that
  * io_pgtable_safe_cut() cuts is invalidated all the same, before anything is mapped
  * in its place: no walker may find a block and then a table where it was.
  *
