@@ -13,16 +13,21 @@ kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR) \
 	$(if $(SAMPLE),CONFIG_IO_PGTABLE_SAFE_SAMPLE=m) \
 	$(if $(no-btf),CONFIG_DEBUG_INFO_BTF_MODULES=)
 
+# depmod and modinfo are not in every user's PATH.
+sbin := PATH="$$PATH:/usr/sbin:/sbin"
+
+# What the kernel calls itself. kernel.release of Debian's headers of 6.1 is something else.
+release = $(or $(shell sed -n 's/.* UTS_RELEASE "\(.*\)"/\1/p' \
+	$(KDIR)/include/generated/utsrelease.h 2>/dev/null),$(KVER))
 # Where modules_install puts modules: extra up to 6.2, later updates.
-release = $(or $(shell cat $(KDIR)/include/config/kernel.release 2>/dev/null),$(KVER))
 moddirs = $(addprefix $(INSTALL_MOD_PATH)/lib/modules/$(release)/,$(or $(INSTALL_MOD_DIR),extra updates))
-depmod = PATH="$$PATH:/usr/sbin:/sbin" depmod $(if $(INSTALL_MOD_PATH),-b "$(INSTALL_MOD_PATH)") $(release)
+depmod = $(sbin) depmod $(if $(INSTALL_MOD_PATH),-b "$(INSTALL_MOD_PATH)") $(release)
 
 # For drivers: the header, and for each kernel the symbols. DKMS keeps its sources there.
 version := $(shell sed -n 's/^MODULE_VERSION("\(.*\)");/\1/p' io_pgtable_safe.c)
 headers = $(INSTALL_MOD_PATH)/usr/src/io_pgtable_safe-$(version)
 
-.PHONY: all modules modules_install install install-headers uninstall clean distclean clean-cache help \
+.PHONY: all modules built modules_install install install-headers uninstall clean distclean clean-cache help \
 	demo check check-arm64 check-tsan drivers-report drivers-convert htmldocs bench bench-plots \
 	mutants coverage soak deb patch
 
@@ -32,7 +37,10 @@ modules:
 	@scripts/check-kernel "$(KDIR)" $(if $(KUNIT),kunit) $(if $(SAMPLE),sample) $(no-btf)
 	+$(kbuild) modules
 
-modules_install:
+built:
+	@[ -e io_pgtable_safe.ko ] || { echo "error: build the module first: make" >&2; exit 1; }
+
+modules_install: built
 	@scripts/check-kernel --quiet "$(KDIR)"
 	+$(kbuild) $@
 
@@ -40,10 +48,9 @@ modules_install:
 install: modules_install
 	$(depmod)
 
-install-headers:
+install-headers: built
 	@scripts/check-kernel --quiet "$(KDIR)"
-	@[ -e Module.symvers ] || { echo "error: build the module first: make" >&2; exit 1; }
-	@built=$$(PATH="$$PATH:/usr/sbin:/sbin" modinfo -F vermagic io_pgtable_safe.ko | cut -d' ' -f1); \
+	@built=$$($(sbin) modinfo -F vermagic io_pgtable_safe.ko | cut -d' ' -f1); \
 	[ "$$built" = "$(release)" ] || { echo "error: the module was built for $$built, not for" \
 		"$(release): run make for that kernel first" >&2; exit 1; }
 	@scripts/headers add "$(headers)" $(release) Module.symvers
@@ -56,7 +63,7 @@ uninstall:
 			-name 'sample_gpu.ko*' \) -print -exec rm -f {} +; \
 	done
 	@scripts/headers remove "$(headers)" $(release)
-	[ ! -d "$(INSTALL_MOD_PATH)/lib/modules/$(release)" ] || $(depmod)
+	@[ ! -d "$(INSTALL_MOD_PATH)/lib/modules/$(release)" ] || $(depmod)
 
 # What kbuild leaves behind, by name: the headers may be gone by now.
 clean:
@@ -132,12 +139,17 @@ help:
 	@echo 'make uninstall        remove what these have installed, and run depmod'
 	@echo 'make clean            remove what was built'
 	@echo 'make distclean        ... and what editors, patch and Python leave here'
-	@echo 'Variables: KVER=<release> or KDIR=<kernel build directory>, INSTALL_MOD_PATH,'
-	@echo 'INSTALL_MOD_DIR, ARCH, CROSS_COMPILE.'
+	@echo 'Variables:'
+	@echo 'KVER=RELEASE          another kernel that is installed on this machine'
+	@echo 'KDIR=DIR              another kernel: where it was built, or its headers'
+	@echo 'INSTALL_MOD_PATH=DIR  the root that all is installed below'
+	@echo 'INSTALL_MOD_DIR=NAME  a directory other than extra or updates for the modules'
+	@echo 'ARCH, CROSS_COMPILE   as for the kernel itself'
 	@echo ''
 	@echo 'On kernels of their own, in User Mode Linux and QEMU, not the running one:'
 	@echo 'make demo             watch the sample driver meet every outcome of a map'
-	@echo 'make check            run all tests and checks'
+	@echo 'make check            run all tests and checks; of the suites only some:'
+	@echo "                      scripts/uml kunit 7.3 'io_pgtable_safe_cut*'"
 	@echo 'make check-arm64      only the hardware walkers, on a stock arm64 kernel in QEMU'
 	@echo 'make check-tsan       only the record of what is mapped, in user space under'
 	@echo '                      ThreadSanitizer'
@@ -158,8 +170,11 @@ help:
 	@echo 'make clean-cache      remove what these keep in ~/.cache/io_pgtable_safe (or'
 	@echo '                      XDG_CACHE_HOME), for all clones of this project: sources,'
 	@echo '                      builds, logs, the results of make bench'
-	@echo 'Variables: KERNELS="6.1 6.12 7.3", one or more of them, else 6.12 (for'
-	@echo 'drivers-report and -convert also 7.3; bench: 7.3, not 6.1; mutants, coverage,'
-	@echo 'soak and patch: 7.3);'
-	@echo 'BENCH_ARGS="only=sg batches=500" and BENCH_BOOTS=1 for bench. Packages that are'
-	@echo 'missing are installed if you are root, else named.'
+	@echo 'Variables:'
+	@echo 'KERNELS="6.1 6.12 7.3"  one or more of these kernels. Without it: 6.12 and 7.3'
+	@echo '                      for drivers-report and drivers-convert; 7.3 for bench,'
+	@echo '                      mutants, coverage, soak and patch; 6.12 for the others.'
+	@echo '                      No bench and no patch for 6.1'
+	@echo 'BENCH_ARGS="only=sg batches=500", BENCH_BOOTS=1  for bench'
+	@echo 'JOBS=N                at most so many processes of a build; all CPUs without it'
+	@echo 'Packages that are missing are installed if you are root, else named.'

@@ -88,6 +88,7 @@ fi
 check_kernels() {
 	local version
 	for version; do
+		[[ $version != -* ]] || bad_usage "no option '$version'"
 		is_known "$version" || { say "error: no kernel '$version' here: choose from $KNOWN"; exit 2; }
 	done
 }

@@ -176,6 +176,8 @@ def place(name):
 
 def in_tree_code(name, text):
     """Headers by their places."""
+    if "/" in name:
+        text = text.replace(f'#include "{COMPAT}"', f'#include "../{COMPAT}"')
     if name.startswith("kunit/"):
         text = re.sub(r'^#include "core/', '#include "../core/', text, flags=re.M)
     if '#include "io_pgtable_safe.h"\n' in text:
@@ -241,7 +243,10 @@ def quoted(project, directory, file, options):
 
 
 def in_tree_page(project, text, pages):
-    """Comments of their files' new places, code as text, and no link to pages left out."""
+    """Comments of their files' new places, code as text, no link to pages left out and no
+    section with a picture, which is drawn here."""
+    text = "".join(section for section in re.split(r"^(?=.+\n=+\n)", text, flags=re.M)
+                   if ".. figure::" not in section)
     text = re.sub(r"^(\.\. kernel-doc:: )(\S+)$",
                   lambda m: m.group(1) + place(m.group(2)), text, flags=re.M)
     text = re.sub(r"^\.\. literalinclude:: (\S+)\n((?:\s+:.*\n)+)",
