@@ -584,7 +584,7 @@ static void what_was_used_never_goes_to_a_reservation(struct kunit *test)
 {
 	struct ledger_spares reserve = {};
 	struct ledger *l = make_ledger(test);
-	u64 left, size;
+	u64 bytes, left, size;
 
 	/* So that there are nodes above */
 	map(test, l, SZ_2M, SZ_4K, 12);
@@ -592,8 +592,10 @@ static void what_was_used_never_goes_to_a_reservation(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, ledger_reserve(l, &reserve, GFP_KERNEL), 0);
 	KUNIT_ASSERT_EQ(test, ledger_reserve(l, &reserve, GFP_KERNEL), 0);
 	left = ledger_spare_bytes(&reserve);
+	bytes = ledger_bytes(l);
 	ledger_attach(l, &reserve);
 	KUNIT_EXPECT_EQ(test, ledger_spare_bytes(&reserve), left / 2);
+	KUNIT_EXPECT_EQ(test, ledger_bytes(l), bytes + left / 2);
 	map_with(test, l, 0, SZ_4K, 12, IO_PGTABLE_SAFE_RESERVED);
 	KUNIT_EXPECT_EQ(test, ledger_spare_bytes(&reserve), left / 2);
 	ledger_attach(l, NULL);

@@ -697,6 +697,31 @@ static void mapped_while_the_driver_flushes(struct kunit *test)
 	expect_mapped(test, 0, 0);
 }
 
+static void unmap_in_callback(struct pgt_test *fix, const struct pgt_flush *flush)
+{
+	fix->on_flush = NULL;
+	check_unmap_result(fix->test, io_pgtable_safe_unmap(fix->pgt, SZ_4K, SZ_4K,
+							    IO_PGTABLE_SAFE_NO_FLUSH), SZ_4K, 0);
+}
+
+/* The driver may have invalidated it before */
+static void unmapped_during_a_flush_waits_for_the_next(struct kunit *test)
+{
+	phys_addr_t paddr = page_to_phys(begin_to_check(test));
+	struct io_pgtable_safe *pgt;
+
+	open_format(test, PGT_LPAE_4K);
+	pgt = pgt_fixture(test)->pgt;
+	do_map(test, 0, paddr, SZ_8K);
+	check_unmap_result(test, io_pgtable_safe_unmap(pgt, 0, SZ_4K, IO_PGTABLE_SAFE_NO_FLUSH),
+			   SZ_4K, 0);
+	pgt_fixture(test)->on_flush = unmap_in_callback;
+	KUNIT_EXPECT_EQ(test, io_pgtable_safe_flush(pgt, 0, SZ_8K), 0);
+	expect_mapped(test, SZ_4K, SZ_4K);
+	KUNIT_EXPECT_EQ(test, io_pgtable_safe_flush(pgt, 0, SZ_8K), 0);
+	expect_mapped(test, 0, 0);
+}
+
 static struct io_pgtable_safe *open_without_callbacks(struct kunit *test)
 {
 	struct io_pgtable_cfg cfg;
@@ -789,6 +814,21 @@ static void says_when_something_may_be_missed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, count_in_log("check of mapped pages"), before + 1);
 }
 
+static void a_part_may_be_missed(struct kunit *test)
+{
+	phys_addr_t paddr = page_to_phys(begin_to_check(test));
+	unsigned int before = count_in_log("check of mapped pages");
+
+	skip_without_fault_injection(test);
+	open_format(test, PGT_LPAE_4K);
+	do_map_pages(test, 0, paddr, SZ_4K, 3);
+	fail_nth_allocation(1);
+	do_unmap(test, SZ_4K, SZ_4K);
+	KUNIT_EXPECT_TRUE(test, an_allocation_failed());
+	expect_mapped(test, 0, SZ_4K);
+	KUNIT_EXPECT_EQ(test, count_in_log("check of mapped pages"), before + 1);
+}
+
 static void nothing_is_known_without_the_check(struct kunit *test)
 {
 	phys_addr_t paddr = page_to_phys(begin_to_check(test));
@@ -838,11 +878,13 @@ static struct kunit_case watch_cases[] = {
 	KUNIT_CASE(mapped_until_the_flush),
 	KUNIT_CASE(parts_of_a_mapping_are_known),
 	KUNIT_CASE(mapped_while_the_driver_flushes),
+	KUNIT_CASE(unmapped_during_a_flush_waits_for_the_next),
 	KUNIT_CASE(known_without_callbacks),
 	KUNIT_CASE(what_is_undone_is_not_mapped),
 	KUNIT_CASE(a_broken_table_still_maps),
 	KUNIT_CASE(known_of_all_tables),
 	KUNIT_CASE(says_when_something_may_be_missed),
+	KUNIT_CASE(a_part_may_be_missed),
 	KUNIT_CASE(nothing_is_known_without_the_check),
 	{}
 };
