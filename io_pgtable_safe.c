@@ -105,13 +105,6 @@ static void restore_allocator(struct io_pgtable_cfg *cfg,
 }
 #endif
 
-static void set_format(struct io_pgtable_safe *pgt, enum io_pgtable_fmt fmt)
-{
-	const struct format *format = find_format(fmt);
-
-	pgt->write_implies_read = format && format->write_implies_read;
-}
-
 /* log2 of the entries of a table, but for the highest */
 static unsigned int table_width(const struct io_pgtable_safe *pgt, enum io_pgtable_fmt fmt)
 {
@@ -134,8 +127,12 @@ static void set_gather(struct iommu_iotlb_gather *gather)
 /* What can be mapped where, from the granted configuration */
 static int set_geometry(struct io_pgtable_safe *pgt, enum io_pgtable_fmt fmt)
 {
+	static atomic64_t ids = ATOMIC64_INIT(0);
+	const struct format *format = find_format(fmt);
 	struct io_pgtable_cfg *cfg = &pgt->cfg;
 
+	pgt->id = atomic64_inc_return(&ids);
+	pgt->write_implies_read = format && format->write_implies_read;
 	if (!cfg->ias || cfg->ias > 64 || !cfg->oas || cfg->oas > 64)
 		return -EINVAL;
 
@@ -164,19 +161,11 @@ static int set_geometry(struct io_pgtable_safe *pgt, enum io_pgtable_fmt fmt)
 			   fmt == ARM_V7S ? 2 : 0);
 }
 
-static u64 next_id(void)
-{
-	static atomic64_t ids = ATOMIC64_INIT(0);
-
-	return atomic64_inc_return(&ids);
-}
-
 static int alloc_backend(struct io_pgtable_safe *pgt, enum io_pgtable_fmt fmt,
 			 const struct io_pgtable_cfg *cfg)
 {
 	struct io_pgtable_cfg granted = *cfg;
 
-	/* The top-level table is allocated while there is nothing else yet */
 	pgt->cfg = *cfg;
 	pgt->tlb = cfg->tlb;
 	table_pages_init(&pgt->tables, cfg->iommu_dev);
@@ -241,20 +230,15 @@ io_pgtable_safe_alloc(enum io_pgtable_fmt fmt, const struct io_pgtable_cfg *cfg,
 	err = alloc_backend(pgt, fmt, cfg);
 	if (err)
 		goto free_pgt;
-	set_format(pgt, fmt);
 	err = set_geometry(pgt, fmt);
 	if (err)
 		goto free_ops;
 	pgt->may_hold = true;
-	pgt->id = next_id();
-	if (pgt->tables.on)
-		table_pages_set_levels(&pgt->tables, fmt, pgt->cfg.ias, pgt->granule_shift);
 	return pgt;
 
 free_ops:
 	pgt->release(pgt->ops);
 free_pgt:
-	table_pages_destroy(&pgt->tables);
 	kfree(pgt);
 	return ERR_PTR(err);
 }
@@ -332,9 +316,7 @@ io_pgtable_safe_wrap(struct io_pgtable_ops *ops,
 	pgt->tlb = iop->cfg.tlb;
 	pgt->cookie = iop->cookie;
 	pgt->cfg = iop->cfg;
-	pgt->id = next_id();
 	table_pages_init(&pgt->tables, iop->cfg.iommu_dev);
-	set_format(pgt, iop->fmt);
 
 	err = set_geometry(pgt, iop->fmt);
 	if (err) {
@@ -357,7 +339,7 @@ EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_wrap, IO_PGTABLE_SAFE_NS);
  * is still mapped, a message says how much; it is unmapped by freeing the
  * table, and only tlb_flush_all() is called.
  *
- * Context: Whatever the format's own free takes: v7s may sleep, and any after
+ * Context: Process context, atomic sections included; may sleep with ARM v7s, and after
  * io_pgtable_safe_debugfs(). Must not race with any other call on @pgt.
  */
 void io_pgtable_safe_free(struct io_pgtable_safe *pgt)
@@ -382,7 +364,8 @@ void io_pgtable_safe_free(struct io_pgtable_safe *pgt)
 
 	io_pgtable_safe_reserve_detach(pgt);
 	pgt->release(pgt->ops);
-	table_pages_destroy(&pgt->tables);
+	/* The format has freed all pages, each with its record; now nobody walks them */
+	table_pages_after_flush(&pgt->tables, table_pages_before_flush(&pgt->tables), 0, U64_MAX);
 	ledger_destroy(&pgt->ledger);
 	mapped_pages_drop(pgt);
 	kfree(pgt);
@@ -453,6 +436,21 @@ void io_pgtable_safe_clear_live(struct io_pgtable_safe *pgt)
 	WRITE_ONCE(pgt->live, false);
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_clear_live, IO_PGTABLE_SAFE_NS);
+
+static int __init io_pgtable_safe_init(void)
+{
+	io_pgtable_safe_page_cache = KMEM_CACHE(table_page, 0);
+	return io_pgtable_safe_page_cache ? 0 : -ENOMEM;
+}
+
+/* Before drivers that are built in */
+subsys_initcall(io_pgtable_safe_init);
+
+static void __exit io_pgtable_safe_exit(void)
+{
+	kmem_cache_destroy(io_pgtable_safe_page_cache);
+}
+module_exit(io_pgtable_safe_exit);
 
 MODULE_DESCRIPTION("Checked API over io-pgtable");
 MODULE_AUTHOR("io_pgtable_safe maintainers");

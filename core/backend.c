@@ -60,24 +60,16 @@ backend_map_once(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, size_
 	return judge_map(pgt, mapped, size, shift, err);
 }
 
-static noinline __cold struct io_pgtable_safe_map_result
-backend_map_watched(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, size_t size,
-		    unsigned int shift, int prot, gfp_t gfp)
-{
-	struct io_pgtable_safe_map_result res;
-
-	res = backend_map_once(pgt, iova, paddr, size, shift, prot, gfp);
-	watch_leaves(pgt, iova, paddr, BIT(shift), res.mapped);
-	return res;
-}
-
 static __always_inline struct io_pgtable_safe_map_result
 backend_map(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, size_t size,
 	    unsigned int shift, int prot, gfp_t gfp)
 {
+	struct io_pgtable_safe_map_result res;
+
+	res = backend_map_once(pgt, iova, paddr, size, shift, prot, gfp);
 	if (watching())
-		return backend_map_watched(pgt, iova, paddr, size, shift, prot, gfp);
-	return backend_map_once(pgt, iova, paddr, size, shift, prot, gfp);
+		watch_leaves(pgt, iova, paddr, BIT(shift), res.mapped);
+	return res;
 }
 
 /* log2 of the largest page that is not larger than this */

@@ -131,9 +131,3 @@ static __always_inline int check_unmap_pages(const struct io_pgtable_safe *pgt, 
 	return check_pgsize(pgt, pgsize, pgcount) ?:
 	       check_unmap(pgt, iova, (u64)pgsize * pgcount, pgsize, flags);
 }
-
-static int check_cut(const struct io_pgtable_safe *pgt, u64 iova, u64 size, int prot,
-		     gfp_t gfp, u32 flags)
-{
-	return check_flags(flags) ?: check_map(pgt, iova, size, pgt->granule, prot, gfp);
-}

@@ -33,59 +33,34 @@
  */
 
 /**
- * enum cut_stage - What has become of a leaf that is to be cut.
- * @CUT_WHOLE: It is mapped as it was.
- * @CUT_DONE: What is to be left of it is mapped.
- * @CUT_LOST: The backend failed: nothing of it counts as mapped.
- */
-enum cut_stage {
-	CUT_WHOLE,
-	CUT_DONE,
-	CUT_LOST,
-};
-
-/**
- * struct cut_rest - A part of a leaf that stays mapped.
- * @first: Offset of its first byte.
- * @size: In bytes; 0 if there is none on this side.
- * @mapped: Bytes that have been mapped back.
- */
-struct cut_rest {
-	u64 first;
-	u64 size;
-	u64 mapped;
-};
-
-/**
  * struct cut_leaf - A leaf that is cut.
- * @first: Offset of its first byte.
- * @rest: What is to be left of it, before and behind what is unmapped.
+ * @first: Its first byte.
+ * @keep: Bytes to be left of it, before and behind what is unmapped.
+ * @mapped: Bytes that are mapped, from its first one and from the first one to be left
+ *	behind: all of it and none, if it is whole.
  * @paddr: What it maps.
  * @shift: log2 of its size.
- * @stage: What has become of it.
  */
 struct cut_leaf {
 	u64 first;
-	struct cut_rest rest[2];
+	u64 keep[2];
+	u64 mapped[2];
 	phys_addr_t paddr;
 	unsigned int shift;
-	enum cut_stage stage;
 };
 
 /**
  * struct cut - A call that cuts leaves.
- * @pgt: The page table.
  * @map: Maps back what is to be left, and whole leaves if that fails.
  * @claimed: What is known of the range, with all of the leaves at its ends.
- * @ends: First and last byte of the leaf that holds the first byte of the range, and of
- *	the one that holds the last, which may be the same.
+ * @ends: Offsets of the first and last byte of the leaf that holds the first byte of the
+ *	range, and of the one that holds the last, which may be the same.
  * @leaf: The leaves that are cut.
  * @nr: Their number.
- * @first: Offset of the first byte of the leaves that go whole.
+ * @first: First byte of the leaves that go whole.
  * @size: In bytes, or 0.
  */
 struct cut {
-	struct io_pgtable_safe *pgt;
 	struct map_op map;
 	struct ledger_claimed claimed;
 	u64 ends[2][2];
@@ -100,15 +75,9 @@ static u64 cut_leaf_size(const struct cut_leaf *leaf)
 	return BIT_ULL(leaf->shift);
 }
 
-/* Bytes of it that are to be unmapped */
-static u64 cut_hole_size(const struct cut_leaf *leaf)
+static bool cut_is_whole(const struct cut_leaf *leaf)
 {
-	return cut_leaf_size(leaf) - leaf->rest[0].size - leaf->rest[1].size;
-}
-
-static u64 cut_iova(const struct cut *cut, u64 off)
-{
-	return off + cut->pgt->iova_first;
+	return leaf->mapped[0] == cut_leaf_size(leaf);
 }
 
 /* --- the plan -------------------------------------------------------------- */
@@ -116,18 +85,17 @@ static u64 cut_iova(const struct cut *cut, u64 off)
 /* From first to last goes; either may be outside the leaf */
 static void cut_add_leaf(struct cut *cut, const u64 span[2], u64 first, u64 last)
 {
-	struct io_pgtable_safe *pgt = cut->pgt;
-	struct cut_leaf *leaf = &cut->leaf[cut->nr++];
+	struct io_pgtable_safe *pgt = cut->map.pgt;
+	u64 iova = span[0] + pgt->iova_first;
 
-	*leaf = (struct cut_leaf){
-		.first = span[0],
+	cut->leaf[cut->nr++] = (struct cut_leaf){
+		.first = iova,
+		.keep = { first > span[0] ? first - span[0] : 0,
+			  last < span[1] ? span[1] - last : 0 },
+		.mapped = { span[1] - span[0] + 1 },
+		.paddr = pgt->ops->iova_to_phys(pgt->ops, iova),
 		.shift = fls64(span[1] - span[0]),
-		.paddr = pgt->ops->iova_to_phys(pgt->ops, cut_iova(cut, span[0])),
 	};
-	if (first > span[0])
-		leaf->rest[0] = (struct cut_rest){ .first = span[0], .size = first - span[0] };
-	if (last < span[1])
-		leaf->rest[1] = (struct cut_rest){ .first = last + 1, .size = span[1] - last };
 }
 
 /* Which leaves are cut, and what is between them */
@@ -136,12 +104,12 @@ static void cut_plan(struct cut *cut, u64 first, u64 last)
 	const u64 *a = cut->ends[0], *b = cut->ends[1];
 	bool one = a[0] == b[0], cuts_first = a[0] < first || (one && b[1] > last);
 	bool cuts_last = !one && b[1] > last;
-	u64 end = cuts_last ? b[0] : last + 1;
+	u64 begin = cuts_first ? a[1] + 1 : first, end = cuts_last ? b[0] : last + 1;
 
 	cut->nr = 0;
-	cut->first = cuts_first ? a[1] + 1 : first;
+	cut->first = begin + cut->map.pgt->iova_first;
 	/* In one leaf there is nothing between; the end may also be 2^64 */
-	cut->size = cuts_first && one ? 0 : end - cut->first;
+	cut->size = cuts_first && one ? 0 : end - begin;
 	if (cuts_first)
 		cut_add_leaf(cut, a, first, last);
 	if (cuts_last)
@@ -151,7 +119,7 @@ static void cut_plan(struct cut *cut, u64 first, u64 last)
 /* Claim the leaves that hold the range. They may be smaller by the time */
 static int cut_claim(struct cut *cut, u64 first, u64 last)
 {
-	struct ledger *l = &cut->pgt->ledger;
+	struct ledger *l = &cut->map.pgt->ledger;
 	u64 a = first, b = last;
 	int err;
 
@@ -166,111 +134,116 @@ static int cut_claim(struct cut *cut, u64 first, u64 last)
 	return -EBUSY;
 }
 
+/* What a claimed leaf is in the ledger: one leaf, or one in each of its slots */
+static void cut_record(struct io_pgtable_safe *pgt, const struct cut_leaf *leaf, unsigned int shift)
+{
+	u64 first = to_offset(pgt, leaf->first);
+
+	/* Of nothing smaller, so it needs no memory */
+	if (ledger_record(&pgt->ledger, first, first + cut_leaf_size(leaf) - 1, shift, 0))
+		set_broken(pgt);
+}
+
 /* May the leaves be mapped back? Then each slot of them is one, to be recorded anew */
 static int cut_prepare(struct cut *cut)
 {
-	struct io_pgtable_safe *pgt = cut->pgt;
+	struct io_pgtable_safe *pgt = cut->map.pgt;
 	struct cut_leaf *leaf;
 	int err = 0;
 	u64 size;
 
 	for (leaf = cut->leaf; leaf < cut->leaf + cut->nr && !err; leaf++) {
 		size = cut_leaf_size(leaf);
-		err = check_gfp(pgt, cut_iova(cut, leaf->first), size, cut->map.gfp);
+		err = check_gfp(pgt, leaf->first, size, cut->map.gfp);
 		/* Can the backend have mapped the leaf to where it says? */
 		if (!err && check_paddr(pgt, leaf->paddr, size, size)) {
 			set_broken(pgt);
 			err = -EIO;
 		}
 		if (!err)
-			ledger_split(&pgt->ledger, leaf->first, leaf->first + size - 1,
-				     leaf->shift);
+			cut_record(pgt, leaf, ledger_slot_shift(&pgt->ledger, leaf->shift));
 	}
 	return err;
 }
 
 /* --- the backend ------------------------------------------------------------ */
 
-static int cut_lost(struct cut *cut, struct cut_leaf *leaf)
-{
-	leaf->stage = CUT_LOST;
-	if (!check_table(cut->pgt))
-		set_broken(cut->pgt);
-	return -EIO;
-}
-
 /* Returns how much was unmapped; if that is not all, the table is broken */
-static u64 cut_unmap(struct cut *cut, u64 off, u64 size, u64 granule)
+static u64 cut_unmap(struct cut *cut, u64 iova, u64 size, u64 granule)
 {
-	u64 iova = cut_iova(cut, off), done;
+	u64 done = 0;
 
-	if (!size)
-		return 0;
-	done = backend_unmap(cut->pgt, iova, size, 0);
-	invalidate(cut->pgt, iova, done, granule);
+	if (size)
+		done = backend_unmap(cut->map.pgt, iova, size, 0);
+	invalidate(cut->map.pgt, iova, done, granule);
 	return done;
 }
 
-static int cut_map_rest(struct cut *cut, const struct cut_leaf *leaf, struct cut_rest *rest)
+/* Where in the leaf the part begins that is to be left before or behind */
+static u64 cut_rest(const struct cut_leaf *leaf, unsigned int side)
 {
-	u64 iova = cut_iova(cut, rest->first), pos = iova;
+	return side ? cut_leaf_size(leaf) - leaf->keep[1] : 0;
+}
+
+static int cut_map_rest(struct cut *cut, struct cut_leaf *leaf, unsigned int side)
+{
+	u64 off = cut_rest(leaf, side), pos = leaf->first + off;
 	int err = 0;
 
-	if (rest->size)
-		err = map_segment(&cut->map, &pos, leaf->paddr + (rest->first - leaf->first),
-				  rest->size);
-	rest->mapped = pos - iova;
+	if (leaf->keep[side])
+		err = map_segment(&cut->map, &pos, leaf->paddr + off, leaf->keep[side]);
+	leaf->mapped[side] = pos - leaf->first - off;
 	return err;
 }
 
-/* Map a leaf as it was, whatever of its rest is mapped now */
+/*
+ * Map a leaf as it was, whatever of its rest is mapped now. If that fails, nothing of it
+ * counts as mapped. A backend that has broken its contract gets no further call.
+ */
 static int cut_put_back(struct cut *cut, struct cut_leaf *leaf)
 {
-	struct io_pgtable_safe *pgt = cut->pgt;
-	struct io_pgtable_safe_map_result res;
+	struct io_pgtable_safe *pgt = cut->map.pgt;
+	struct io_pgtable_safe_map_result res = {};
 	struct table_op tables;
-	struct cut_rest *rest;
-	bool keeps;
+	unsigned int side;
 
-	/* A backend that has broken its contract gets no further call */
-	if (check_table(pgt))
-		return cut_lost(cut, leaf);
-	for (rest = leaf->rest; rest < leaf->rest + 2; rest++) {
-		cut_unmap(cut, rest->first, rest->mapped, pgt->granule);
-		if (check_table(pgt))
-			return cut_lost(cut, leaf);
+	for (side = 0; side < 2; side++) {
+		if (!check_table(pgt))
+			cut_unmap(cut, leaf->first + cut_rest(leaf, side), leaf->mapped[side],
+				  pgt->granule);
+		leaf->mapped[side] = 0;
 	}
-	keeps = begin_tables(pgt, &tables, true);
-	res = backend_map(pgt, cut_iova(cut, leaf->first), leaf->paddr,
-			  cut_leaf_size(leaf), leaf->shift, cut->map.prot, cut->map.gfp);
-	if (keeps)
+	if (!check_table(pgt)) {
+		begin_tables(pgt, &tables, true);
+		res = backend_map(pgt, leaf->first, leaf->paddr, cut_leaf_size(leaf),
+				  leaf->shift, cut->map.prot, cut->map.gfp);
 		end_tables(pgt, &tables);
-	if (res.mapped != cut_leaf_size(leaf) || check_table(pgt))
-		return cut_lost(cut, leaf);
-	leaf->stage = CUT_WHOLE;
+		if (res.mapped != cut_leaf_size(leaf) && !check_table(pgt))
+			set_broken(pgt);
+	}
+	if (check_table(pgt))
+		return -EIO;
+	leaf->mapped[0] = res.mapped;
 	return 0;
 }
 
 static int cut_one_leaf(struct cut *cut, struct cut_leaf *leaf)
 {
-	const struct ledger *l = &cut->pgt->ledger;
-	u64 size = cut_leaf_size(leaf), done;
+	struct io_pgtable_safe *pgt = cut->map.pgt;
 	int err;
 
 	/*
 	 * Invalidated in any case: nothing may be mapped in its place before. If it is a
 	 * run of entries, a TLB may hold each alone.
 	 */
-	done = cut_unmap(cut, leaf->first, size, BIT(l->level[l->level_of[leaf->shift]].shift));
-	if (check_table(cut->pgt))
-		return done ? cut_lost(cut, leaf) : -EIO;
-	err = cut_map_rest(cut, leaf, &leaf->rest[0]);
-	if (!err)
-		err = cut_map_rest(cut, leaf, &leaf->rest[1]);
+	if (cut_unmap(cut, leaf->first, cut_leaf_size(leaf),
+		      BIT(ledger_slot_shift(&pgt->ledger, leaf->shift))))
+		leaf->mapped[0] = 0;
+	err = check_table(pgt);
 	if (err)
-		return cut_put_back(cut, leaf) ?: err;
-	leaf->stage = CUT_DONE;
-	return 0;
+		return err;
+	err = cut_map_rest(cut, leaf, 0) ?: cut_map_rest(cut, leaf, 1);
+	return err ? cut_put_back(cut, leaf) ?: err : 0;
 }
 
 /* All or none, unless the backend fails */
@@ -283,52 +256,36 @@ static int cut_leaves(struct cut *cut)
 	if (cut->nr < 2 || err)
 		return err;
 	err = cut_one_leaf(cut, &cut->leaf[1]);
-	if (err && !check_table(cut->pgt))
+	if (err && !check_table(cut->map.pgt))
 		err = cut_put_back(cut, &cut->leaf[0]) ?: err;
 	return err;
 }
 
 /* --- what became of it ------------------------------------------------------ */
 
-static void cut_settle_leaf(struct cut *cut, const struct cut_leaf *leaf)
+/* Returns how many bytes that were asked for are not mapped any more */
+static u64 cut_settle_leaf(struct io_pgtable_safe *pgt, const struct cut_leaf *leaf)
 {
-	u64 first = leaf->first, size = cut_leaf_size(leaf);
-	const struct cut_rest *a = &leaf->rest[0], *b = &leaf->rest[1];
-	struct io_pgtable_safe *pgt = cut->pgt;
+	u64 first = leaf->first, size = cut_leaf_size(leaf), a = leaf->mapped[0];
+	u64 b = leaf->mapped[1];
 
-	if (leaf->stage == CUT_DONE) {
-		settle(pgt, cut_iova(cut, first + a->size), cut_hole_size(leaf), LEDGER_FREED);
-		settle(pgt, cut_iova(cut, first), a->size, LEDGER_MAPPED);
-		settle(pgt, cut_iova(cut, first + size - b->size), b->size, LEDGER_MAPPED);
-		return;
-	}
-	/* Of nothing smaller, so it needs no memory */
-	if (ledger_record(&pgt->ledger, first, first + size - 1, leaf->shift, 0))
-		set_broken(pgt);
-	settle(pgt, cut_iova(cut, first), size,
-	       leaf->stage == CUT_WHOLE ? LEDGER_MAPPED : LEDGER_FREED);
-}
-
-/* Bytes of the range that was asked for that are not mapped any more */
-static u64 cut_unmapped(const struct cut *cut, u64 middle)
-{
-	const struct cut_leaf *leaf;
-
-	for (leaf = cut->leaf; leaf < cut->leaf + cut->nr; leaf++)
-		if (leaf->stage != CUT_WHOLE)
-			middle += cut_hole_size(leaf);
-	return middle;
+	if (cut_is_whole(leaf))
+		cut_record(pgt, leaf, leaf->shift);
+	/* Before what is left becomes mapped: while all of it is claimed, its nodes stay */
+	settle(pgt, first + a, size - a - b, LEDGER_FREED);
+	settle(pgt, first, a, LEDGER_MAPPED);
+	settle(pgt, first + size - b, b, LEDGER_MAPPED);
+	return cut_is_whole(leaf) ? 0 : size - leaf->keep[0] - leaf->keep[1];
 }
 
 static noinline struct io_pgtable_safe_unmap_result
 cut_range(struct io_pgtable_safe *pgt, u64 iova, u64 size, int prot, gfp_t gfp, u32 flags)
 {
-	u64 first = to_offset(pgt, iova), middle = 0;
+	u64 first = to_offset(pgt, iova), unmapped = 0;
 	struct cut cut __uninitialized;
-	struct cut_leaf *leaf;
+	unsigned int i;
 	int err;
 
-	cut.pgt = pgt;
 	init_map(&cut.map, pgt, iova, size, prot, gfp);
 	err = cut_claim(&cut, first, first + size - 1);
 	if (err)
@@ -341,13 +298,12 @@ cut_range(struct io_pgtable_safe *pgt, u64 iova, u64 size, int prot, gfp_t gfp, 
 		expect_flush(pgt, flags);
 	/* What is between them */
 	if (err)
-		settle(pgt, cut_iova(&cut, cut.first), cut.size, LEDGER_MAPPED);
+		settle(pgt, cut.first, cut.size, LEDGER_MAPPED);
 	else if (cut.size)
-		middle = unmap_claimed(pgt, cut_iova(&cut, cut.first), cut.size, 0, &cut.claimed,
-				       flags).unmapped;
-	for (leaf = cut.leaf; leaf < cut.leaf + cut.nr; leaf++)
-		cut_settle_leaf(&cut, leaf);
-	return unmap_result(cut_unmapped(&cut, middle), err ?: check_table(pgt));
+		unmapped = unmap_claimed(pgt, cut.first, cut.size, 0, &cut.claimed, flags).unmapped;
+	for (i = 0; i < cut.nr; i++)
+		unmapped += cut_settle_leaf(pgt, &cut.leaf[i]);
+	return unmap_result(unmapped, err ?: check_table(pgt));
 }
 
 static struct io_pgtable_safe_unmap_result
@@ -357,21 +313,11 @@ cut_or_unmap(struct io_pgtable_safe *pgt, u64 iova, u64 size, int prot, gfp_t gf
 	struct io_pgtable_safe_unmap_result res;
 	int err;
 
-	err = check_cut(pgt, iova, size, prot, gfp, flags);
+	err = check_flags(flags) ?: check_map(pgt, iova, size, pgt->granule, prot, gfp);
 	if (unlikely(err))
 		return unmap_result(0, err);
 	res = unmap_range(pgt, iova, size, flags);
 	return res.err == -ENOTBLK ? cut_range(pgt, iova, size, prot, gfp, flags) : res;
-}
-
-static noinline __cold struct io_pgtable_safe_unmap_result
-cut_or_unmap_watched(struct io_pgtable_safe *pgt, u64 iova, u64 size, int prot, gfp_t gfp,
-		     u32 flags)
-{
-	struct io_pgtable_safe_unmap_result res = cut_or_unmap(pgt, iova, size, prot, gfp, flags);
-
-	watch_unmap(pgt, WATCH_CUT, iova, size, flags, res);
-	return res;
 }
 
 /**
@@ -415,9 +361,8 @@ struct io_pgtable_safe_unmap_result
 io_pgtable_safe_cut(struct io_pgtable_safe *pgt, u64 iova, u64 size, int prot,
 		    gfp_t gfp, u32 flags)
 {
-	if (watching())
-		return cut_or_unmap_watched(pgt, iova, size, prot, gfp, flags);
-	return cut_or_unmap(pgt, iova, size, prot, gfp, flags);
+	return tell_unmap(pgt, WATCH_CUT, iova, size, flags,
+			  cut_or_unmap(pgt, iova, size, prot, gfp, flags));
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_cut, IO_PGTABLE_SAFE_NS);
 

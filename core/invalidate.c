@@ -19,31 +19,17 @@ static noinline void call_driver(struct io_pgtable_safe *pgt, u64 iova, u64 size
 		pgt->tlb->tlb_flush_all(pgt->cookie);
 }
 
-static __always_inline void invalidate_unwatched(struct io_pgtable_safe *pgt, u64 iova,
-						 u64 size, size_t granule)
-{
-	if (pgt->tlb && size)
-		call_driver(pgt, iova, size, granule);
-}
-
-static noinline __cold void invalidate_watched(struct io_pgtable_safe *pgt, u64 iova,
-					       u64 size, size_t granule)
-{
-	u64 begin = mapped_pages_now();
-
-	invalidate_unwatched(pgt, iova, size, granule);
-	if (size)
-		mapped_pages_flushed(pgt, iova, size, begin);
-}
-
 /* Where there are no callbacks, this is the moment when the driver has done it */
-static __always_inline void invalidate(struct io_pgtable_safe *pgt, u64 iova,
-				       u64 size, size_t granule)
+static void invalidate(struct io_pgtable_safe *pgt, u64 iova, u64 size, size_t granule)
 {
+	u64 begin = watching() ? mapped_pages_now() : 0;
+
+	if (!size)
+		return;
+	if (pgt->tlb)
+		call_driver(pgt, iova, size, granule);
 	if (watching())
-		invalidate_watched(pgt, iova, size, granule);
-	else
-		invalidate_unwatched(pgt, iova, size, granule);
+		mapped_pages_flushed(pgt, iova, size, begin);
 }
 
 static void backend_flush_all(void *cookie)
@@ -64,43 +50,43 @@ static void backend_flush_walk(unsigned long iova, size_t size, size_t granule,
 {
 	struct io_pgtable_safe *pgt = cookie;
 
-	if (!pgt->tables.on || !table_op_expect(&pgt->tables, iova, (u64)iova + size - 1))
-		invalidate_unwatched(pgt, iova, size, granule);
+	if (pgt->tables.on && table_op_expect(&pgt->tables, iova, (u64)iova + size - 1))
+		return;
+	if (pgt->tlb)
+		call_driver(pgt, iova, size, granule);
 }
 
 /*
  * An operation begins that may make the format free tables. Where a block replaces
  * one, the device must forget the table before there is a block, so nothing is kept
- * if the driver has callbacks. Returns whether end_tables() or end_unmap() must follow.
+ * if the driver has callbacks. end_tables() or end_unmap() must follow.
  */
-static bool begin_tables(struct io_pgtable_safe *pgt, struct table_op *op, bool replaces)
+static void begin_tables(struct io_pgtable_safe *pgt, struct table_op *op, bool replaces)
 {
-	if (!pgt->tables.on || (pgt->tlb ? replaces : !READ_ONCE(pgt->keeps_tables)))
-		return false;
-	table_op_begin(&pgt->tables, op);
-	return true;
-}
-
-static void end_tables(struct io_pgtable_safe *pgt, struct table_op *op)
-{
-	table_op_stop(&pgt->tables, op);
-	table_op_end(&pgt->tables, op, false);
+	op->task = NULL;
+	if (pgt->tables.on && (pgt->tlb ? !replaces : READ_ONCE(pgt->keeps_tables)))
+		table_op_begin(&pgt->tables, op);
 }
 
 /*
- * A range has been unmapped, and @op, if it is not NULL, has kept its tables. It is
- * stopped before the driver is called: a callback that maps a block over a table
- * relies on this one being flushed then.
+ * A range has been unmapped, and may have to be flushed. @op is stopped before the driver
+ * is called: a callback that maps a block over a table relies on this one being flushed
+ * then.
  */
 static void end_unmap(struct io_pgtable_safe *pgt, struct table_op *op, u64 iova, u64 size,
 		      size_t granule, bool flush)
 {
-	if (op)
+	if (op->task)
 		table_op_stop(&pgt->tables, op);
 	if (flush)
 		invalidate(pgt, iova, size, granule);
-	if (op)
+	if (op->task)
 		table_op_end(&pgt->tables, op, flush && !READ_ONCE(pgt->broken));
+}
+
+static void end_tables(struct io_pgtable_safe *pgt, struct table_op *op)
+{
+	end_unmap(pgt, op, 0, 0, 0, false);
 }
 
 /* Only for raw_ops(): the layer's own gathers keep the formats from calling it */

@@ -12,6 +12,7 @@
 #include <linux/gfp.h>
 #include <linux/kernel.h>
 #include <linux/lockdep.h>
+#include <linux/log2.h>
 #include <linux/math.h>
 #include <linux/math64.h>
 #include <linux/minmax.h>
@@ -87,10 +88,6 @@
 #define LEDGER_GROUP		BIT(LEDGER_GROUP_SHIFT)
 /* The key of a node that is in no tree: more than any level, and less than any node */
 #define LEDGER_NO_KEY		LEDGER_MAX_LEVELS
-/* Nodes and groups are cut from chunks: of this size at first, and twice that each time */
-#define LEDGER_MIN_CHUNK	512
-/* Up to this size, or more if nodes are large */
-#define LEDGER_MAX_CHUNK	4096
 
 /**
  * struct ledger_word - The bits of some slots, see above.
@@ -194,8 +191,7 @@ struct ledger_level {
  * @top: log2 of the bytes of a slot of the root.
  * @level_of: The level that has leaves of this size, as log2.
  * @level: The levels, from below.
- * @chunk_size: Bytes in a chunk at most.
- * @next_size: Bytes in the next one; written under @lock.
+ * @chunk_size: Bytes in a chunk.
  * @lock: Protects the list of @closed and what follows. Innermost.
  * @nodes: For each level, nodes that went.
  * @groups: Groups of such nodes.
@@ -212,7 +208,6 @@ struct ledger {
 	u8 level_of[64];
 	struct ledger_level level[LEDGER_MAX_LEVELS];
 	size_t chunk_size;
-	size_t next_size;
 	spinlock_t lock; /* see above */
 	struct ledger_node *nodes[LEDGER_MAX_LEVELS];
 	struct ledger_group *groups[LEDGER_MAX_LEVELS];
@@ -250,10 +245,12 @@ enum ledger_outcome {
 /**
  * struct ledger_claimed - What an operation has to know of the range that it claimed.
  * @granule: log2 of a size that no entry in it is smaller than.
+ * @largest: log2 of a size that no slot in it is larger than.
  * @tables: It covers all that some table describes.
  */
 struct ledger_claimed {
 	unsigned int granule;
+	unsigned int largest;
 	bool tables;
 };
 

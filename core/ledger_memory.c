@@ -153,23 +153,15 @@ static void ledger_put_node(struct ledger *l, struct ledger_node *node, unsigned
 	spin_unlock(&l->lock);
 }
 
-/* As kmalloc() has them: powers of two, with the header */
-static size_t ledger_next_size(size_t size)
-{
-	return 2 * size + sizeof(struct ledger_chunk);
-}
-
 /* One chunk more for nodes and groups */
 static bool ledger_grow(struct ledger *l, gfp_t gfp)
 {
-	size_t size = READ_ONCE(l->next_size);
-	struct ledger_chunk *c = ledger_alloc_chunk(size, gfp);
+	struct ledger_chunk *c = ledger_alloc_chunk(l->chunk_size, gfp);
 
 	if (!c)
 		return false;
 	spin_lock(&l->lock);
 	ledger_push_chunk(&l->spares.chunk, c);
-	WRITE_ONCE(l->next_size, min(ledger_next_size(size), l->chunk_size));
 	spin_unlock(&l->lock);
 	return true;
 }

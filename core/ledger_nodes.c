@@ -318,12 +318,11 @@ static int ledger_init(struct ledger *l, unsigned int granule, unsigned int widt
 	}
 	for (n = granule; n < ARRAY_SIZE(l->level_of); n++)
 		l->level_of[n] = min((n - granule) / l->width, l->levels - 1U);
-	l->next_size = LEDGER_MIN_CHUNK - sizeof(struct ledger_chunk);
+	/* Room for three of whatever is cut from it; a power of two with the header */
+	l->chunk_size = sizeof(struct ledger_group);
 	for (n = 0; n + 1 < l->levels; n++)
-		while (l->next_size < ledger_node_size(l, n))
-			l->next_size = ledger_next_size(l->next_size);
-	l->chunk_size = max(ledger_next_size(l->next_size),
-			    LEDGER_MAX_CHUNK - sizeof(struct ledger_chunk));
+		l->chunk_size = max(l->chunk_size, ledger_node_size(l, n));
+	l->chunk_size = roundup_pow_of_two(3 * l->chunk_size) - sizeof(struct ledger_chunk);
 
 	spin_lock_init(&l->lock);
 	n = l->levels - 1;

@@ -27,7 +27,8 @@
  * @size: Its size.
  * @prot: Protection.
  * @gfp: For tables and ledger.
- * @keeps: @tables is in use.
+ * @shift: log2 of the leaves that the ledger has for what follows, or 0.
+ * @last: The last byte for which it has them.
  * @tables: Tables that the format frees.
  */
 struct map_op {
@@ -36,7 +37,8 @@ struct map_op {
 	u64 size;
 	int prot;
 	gfp_t gfp;
-	bool keeps;
+	unsigned int shift;
+	u64 last;
 	struct table_op tables;
 };
 
@@ -60,7 +62,8 @@ static __always_inline void init_map(struct map_op *op, struct io_pgtable_safe *
 	op->size = size;
 	op->prot = prot;
 	op->gfp = gfp;
-	op->keeps = false;
+	op->shift = 0;
+	op->tables.task = NULL;
 }
 
 static int claim_map(struct map_op *op)
@@ -71,38 +74,55 @@ static int claim_map(struct map_op *op)
 
 	err = ledger_claim(&op->pgt->ledger, first, first + op->size - 1, LEDGER_MAP, op->gfp,
 			   &claimed);
+	if (err)
+		return err;
+	/* Each slot was claimed as a leaf */
+	if (claimed.granule == claimed.largest)
+		op->shift = claimed.granule;
+	op->last = op->first + op->size - 1;
 	/* A block may take the place of an empty table */
-	if (!err)
-		op->keeps = begin_tables(op->pgt, &op->tables, true);
+	begin_tables(op->pgt, &op->tables, true);
+	return 0;
+}
+
+/* Where pages are recorded, so are all that follow in the node: each slot was claimed as one */
+static int record_run(struct map_op *op, u64 iova, u64 size, unsigned int shift)
+{
+	struct ledger *l = &op->pgt->ledger;
+	u64 first = to_offset(op->pgt, iova), last = first + size - 1;
+	int err;
+
+	err = ledger_record(l, first, last, shift, op->gfp);
+	op->shift = shift;
+	if (shift == op->pgt->granule_shift)
+		last = ledger_node_end(l, last);
+	op->last = last + op->pgt->iova_first;
 	return err;
 }
 
 /*
- * One backend call, recorded before. Of what follows, *ahead bytes are recorded with
- * this page size already: a format stops at the end of a table, and what is left is
- * not recorded again.
+ * One backend call, recorded before. A format stops at the end of a table, and what is
+ * left is not recorded again.
  */
 static struct io_pgtable_safe_map_result
-map_run(struct map_op *op, u64 iova, phys_addr_t paddr, unsigned int shift, u64 pgcount,
-	u64 *ahead)
+map_run(struct map_op *op, u64 iova, phys_addr_t paddr, unsigned int shift, u64 pgcount)
 {
-	struct io_pgtable_safe_map_result res;
-	u64 first = to_offset(op->pgt, iova);
-	u64 room = op->pgt->may_hold ? ledger_room(&op->pgt->ledger, first, shift) : pgcount;
-	size_t count = max_run(min(pgcount, room), shift, MAX_RUN);
-	u64 size = (u64)count << shift;
+	struct io_pgtable_safe *pgt = op->pgt;
+	u64 room = pgcount;
+	size_t count;
+	u64 size;
 	int err;
 
-	if (*ahead < size) {
-		err = ledger_record(&op->pgt->ledger, first + *ahead, first + size - 1, shift,
-				    op->gfp);
+	if (pgt->may_hold)
+		room = ledger_room(&pgt->ledger, to_offset(pgt, iova), shift);
+	count = max_run(min(pgcount, room), shift, MAX_RUN);
+	size = (u64)count << shift;
+	if (shift != op->shift || iova + size - 1 > op->last) {
+		err = record_run(op, iova, size, shift);
 		if (unlikely(err))
 			return map_result(0, err);
-		*ahead = size;
 	}
-	res = backend_map(op->pgt, iova, paddr, size, shift, op->prot, op->gfp);
-	*ahead -= res.mapped;
-	return res;
+	return backend_map(pgt, iova, paddr, size, shift, op->prot, op->gfp);
 }
 
 /*
@@ -113,15 +133,12 @@ static noinline int map_segment(struct map_op *op, u64 *iova, phys_addr_t paddr,
 				u64 size)
 {
 	struct io_pgtable_safe_map_result res;
-	unsigned int shift, before = 0;
-	u64 count, ahead = 0;
+	unsigned int shift;
+	u64 count;
 
 	do {
 		shift = best_shift(op->pgt, *iova, paddr, size, &count);
-		if (shift != before)
-			ahead = 0;
-		before = shift;
-		res = map_run(op, *iova, paddr, shift, count, &ahead);
+		res = map_run(op, *iova, paddr, shift, count);
 		*iova += res.mapped;
 		paddr += res.mapped;
 		size -= res.mapped;
@@ -149,8 +166,7 @@ static struct io_pgtable_safe_map_result end_map(struct map_op *op, u64 mapped, 
 {
 	u64 undone = err && !keep ? undo_run(op->pgt, op->first, mapped) : 0;
 
-	if (op->keeps)
-		end_tables(op->pgt, &op->tables);
+	end_tables(op->pgt, &op->tables);
 	settle(op->pgt, op->first, undone, LEDGER_UNMAPPED);
 	settle(op->pgt, op->first + undone, mapped - undone, LEDGER_MAPPED);
 	settle(op->pgt, op->first + mapped, op->size - mapped, LEDGER_FREED);
@@ -177,12 +193,12 @@ map_claimed(struct map_op *op, phys_addr_t paddr, u64 mapped, int err, unsigned 
 	    enum rest rest)
 {
 	struct io_pgtable_safe_map_result res;
-	u64 pos = op->first + mapped, ahead = 0;
+	u64 pos = op->first + mapped;
 
 	if (!err && mapped != op->size && rest == REST_MAP) {
 		err = map_segment(op, &pos, paddr + mapped, op->size - mapped);
 	} else if (!err && !mapped) {
-		res = map_run(op, pos, paddr, shift, op->size >> shift, &ahead);
+		res = map_run(op, pos, paddr, shift, op->size >> shift);
 		pos += res.mapped;
 		err = res.err;
 	}
@@ -239,35 +255,16 @@ map_one_size(struct io_pgtable_safe *pgt, u64 iova, u64 size, phys_addr_t paddr,
 }
 
 static __always_inline struct io_pgtable_safe_map_result
-map_pages_unwatched(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, size_t pgsize,
-		    size_t pgcount, int prot, gfp_t gfp, enum rest rest)
-{
-	int err = check_map_pages(pgt, iova, paddr, pgsize, pgcount, prot, gfp);
-
-	if (unlikely(err))
-		return map_result(0, err);
-	return map_one_size(pgt, iova, (u64)pgsize * pgcount, paddr, __ffs(pgsize), prot, gfp,
-			    rest);
-}
-
-static noinline __cold struct io_pgtable_safe_map_result
-map_pages_watched(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, size_t pgsize,
-		  size_t pgcount, int prot, gfp_t gfp, enum rest rest)
-{
-	struct io_pgtable_safe_map_result res;
-
-	res = map_pages_unwatched(pgt, iova, paddr, pgsize, pgcount, prot, gfp, rest);
-	watch_map(pgt, iova, paddr, (u64)pgsize * pgcount, prot, res);
-	return res;
-}
-
-static __always_inline struct io_pgtable_safe_map_result
 map_pages(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, size_t pgsize,
 	  size_t pgcount, int prot, gfp_t gfp, enum rest rest)
 {
-	if (watching())
-		return map_pages_watched(pgt, iova, paddr, pgsize, pgcount, prot, gfp, rest);
-	return map_pages_unwatched(pgt, iova, paddr, pgsize, pgcount, prot, gfp, rest);
+	int err = check_map_pages(pgt, iova, paddr, pgsize, pgcount, prot, gfp);
+	struct io_pgtable_safe_map_result res = map_result(0, err);
+	u64 size = (u64)pgsize * pgcount;
+
+	if (likely(!err))
+		res = map_one_size(pgt, iova, size, paddr, __ffs(pgsize), prot, gfp, rest);
+	return tell_map(pgt, iova, paddr, size, prot, res);
 }
 
 /**
@@ -352,16 +349,6 @@ map_range(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, u64 size, in
 	return map_long(&op, paddr, shift, REST_MAP);
 }
 
-static noinline __cold struct io_pgtable_safe_map_result
-map_range_watched(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, u64 size,
-		  int prot, gfp_t gfp)
-{
-	struct io_pgtable_safe_map_result res = map_range(pgt, iova, paddr, size, prot, gfp);
-
-	watch_map(pgt, iova, paddr, size, prot, res);
-	return res;
-}
-
 /**
  * io_pgtable_safe_map() - Map a range, all or nothing.
  * @pgt: The page table.
@@ -381,9 +368,8 @@ struct io_pgtable_safe_map_result
 io_pgtable_safe_map(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr,
 		    u64 size, int prot, gfp_t gfp)
 {
-	if (watching())
-		return map_range_watched(pgt, iova, paddr, size, prot, gfp);
-	return map_range(pgt, iova, paddr, size, prot, gfp);
+	return tell_map(pgt, iova, paddr, size, prot,
+			map_range(pgt, iova, paddr, size, prot, gfp));
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_map, IO_PGTABLE_SAFE_NS);
 

@@ -123,37 +123,31 @@ static __always_inline bool next_piece(struct sg_part *part, u64 *paddr, u64 *si
 }
 
 /*
- * One piece after the other. *end is where the granules end that the ledger has
- * recorded already: what most pieces are, if there are many. Nobody sees them go this
- * short way, so it is for when nobody watches.
+ * One piece after the other. Pages that are recorded already, which most pieces are if
+ * there are many, go a short way, which nobody sees: so it is for when nobody watches.
  */
-static __always_inline int map_piece(struct map_op *op, u64 *iova, phys_addr_t paddr, u64 size,
-				     u64 *end)
+static __always_inline int map_piece(struct map_op *op, u64 *iova, phys_addr_t paddr, u64 size)
 {
 	struct io_pgtable_safe *pgt = op->pgt;
 	struct io_pgtable_safe_map_result res;
-	int err;
 
-	if (likely(size == pgt->granule && *iova < *end && !watching())) {
+	if (likely(size == pgt->granule && op->shift == pgt->granule_shift &&
+		   *iova <= op->last && !watching())) {
 		res = backend_map_once(pgt, *iova, paddr, size, pgt->granule_shift, op->prot,
 				       op->gfp);
 		*iova += res.mapped;
 		return res.err;
 	}
-	err = map_segment(op, iova, paddr, size);
-	if (size == pgt->granule)
-		*end = pgt->iova_first +
-		       ledger_node_end(&pgt->ledger, to_offset(pgt, *iova - size)) + 1;
-	return err;
+	return map_segment(op, iova, paddr, size);
 }
 
 static noinline int map_pieces(struct sg_part part, struct map_op *op, u64 *mapped)
 {
-	u64 iova = op->first, end = iova, paddr, size;
+	u64 iova = op->first, paddr, size;
 	int err = 0;
 
 	while (!err && next_piece(&part, &paddr, &size))
-		err = map_piece(op, &iova, paddr, size, &end);
+		err = map_piece(op, &iova, paddr, size);
 	*mapped = iova - op->first;
 	return err;
 }
@@ -184,18 +178,6 @@ map_sgtable(struct io_pgtable_safe *pgt, u64 iova, struct sg_table *sgt,
 	return end_map(&op, mapped, err, false);
 }
 
-static noinline __cold struct io_pgtable_safe_map_result
-map_sgtable_watched(struct io_pgtable_safe *pgt, u64 iova, struct sg_table *sgt,
-		    enum io_pgtable_safe_sg which, u64 offset, u64 size, int prot,
-		    gfp_t gfp)
-{
-	struct io_pgtable_safe_map_result res;
-
-	res = map_sgtable(pgt, iova, sgt, which, offset, size, prot, gfp);
-	watch_map(pgt, iova, 0, size, prot, res);
-	return res;
-}
-
 /**
  * io_pgtable_safe_map_sgtable() - Map part of a scatter-gather table, all or
  *	nothing.
@@ -222,9 +204,8 @@ io_pgtable_safe_map_sgtable(struct io_pgtable_safe *pgt, u64 iova,
 			    struct sg_table *sgt, enum io_pgtable_safe_sg which,
 			    u64 offset, u64 size, int prot, gfp_t gfp)
 {
-	if (watching())
-		return map_sgtable_watched(pgt, iova, sgt, which, offset, size, prot, gfp);
-	return map_sgtable(pgt, iova, sgt, which, offset, size, prot, gfp);
+	return tell_map(pgt, iova, 0, size, prot,
+			map_sgtable(pgt, iova, sgt, which, offset, size, prot, gfp));
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_map_sgtable, IO_PGTABLE_SAFE_NS);
 
@@ -233,7 +214,7 @@ map_repeat(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, u64 block, 
 	   u64 size, int prot, gfp_t gfp)
 {
 	struct map_op op __uninitialized;
-	u64 pos = iova, end = iova, left, part;
+	u64 pos = iova, left, part;
 	bool once = size <= block - phase;
 	int err;
 
@@ -252,21 +233,10 @@ map_repeat(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, u64 block, 
 
 	for (left = size; left && !err; left -= part) {
 		part = min(left, block - phase);
-		err = map_piece(&op, &pos, paddr + phase, part, &end);
+		err = map_piece(&op, &pos, paddr + phase, part);
 		phase = 0;
 	}
 	return end_map(&op, pos - iova, err, false);
-}
-
-static noinline __cold struct io_pgtable_safe_map_result
-map_repeat_watched(struct io_pgtable_safe *pgt, u64 iova, phys_addr_t paddr, u64 block,
-		   u64 phase, u64 size, int prot, gfp_t gfp)
-{
-	struct io_pgtable_safe_map_result res;
-
-	res = map_repeat(pgt, iova, paddr, block, phase, size, prot, gfp);
-	watch_map(pgt, iova, 0, size, prot, res);
-	return res;
 }
 
 /**
@@ -297,9 +267,8 @@ io_pgtable_safe_map_repeat(struct io_pgtable_safe *pgt, u64 iova,
 			   phys_addr_t paddr, u64 block, u64 phase, u64 size,
 			   int prot, gfp_t gfp)
 {
-	if (watching())
-		return map_repeat_watched(pgt, iova, paddr, block, phase, size, prot, gfp);
-	return map_repeat(pgt, iova, paddr, block, phase, size, prot, gfp);
+	return tell_map(pgt, iova, 0, size, prot,
+			map_repeat(pgt, iova, paddr, block, phase, size, prot, gfp));
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_map_repeat, IO_PGTABLE_SAFE_NS);
 

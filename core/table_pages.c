@@ -21,14 +21,14 @@
  * only an unmap that covers tables, and a map of a block over tables, can get
  * there. They know before, and enter themselves in a list, with the task that runs
  * them. And the format asks for the walk cache to be flushed before it frees, and
- * says of which range. So the pages that an operation frees make a batch, each
- * with the range that was to be flushed for it:
+ * says of which range. So an operation collects what it frees, each page with the range
+ * that was to be flushed for it:
  *
  * - An operation that invalidates what it unmapped, which covers these ranges,
- *   gives the batch back afterwards.
- * - Else the operation leaves it behind. A flush covers what was left before it
- *   began. What it covers of a page's range need not be flushed again, and a batch
- *   goes back when all of it has been.
+ *   gives the pages back afterwards.
+ * - Else the operation leaves them behind. A flush covers what was left before it
+ *   began. What it covers of a page's range need not be flushed again, and a page
+ *   goes back when all of that has been.
  *
  * So a page is never given back by the invalidation of somebody else, nor by one
  * that began too early, and operations do not wait for each other. A page that is
@@ -89,18 +89,23 @@ static void table_source_put(const struct table_source *source, void *pages, siz
 	free_pages((unsigned long)pages, order);
 }
 
+/* One for each page that any table consists of: kmalloc() would round it up to 64 bytes */
+struct kmem_cache *io_pgtable_safe_page_cache;
+/* For the suites */
+EXPORT_SYMBOL_GPL(io_pgtable_safe_page_cache);
+
 /* Pages with their record, which is in no list yet */
 static inline struct table_page *table_page_alloc(const struct table_source *source,
 						  size_t size, gfp_t gfp)
 {
-	struct table_page *p = kzalloc_obj(*p, gfp | __GFP_NOWARN);
+	struct table_page *p = kmem_cache_zalloc(io_pgtable_safe_page_cache, gfp | __GFP_NOWARN);
 
 	if (!p)
 		return NULL;
 	p->size = size;
 	p->pages = table_source_get(source, size, gfp);
 	if (!p->pages) {
-		kfree(p);
+		kmem_cache_free(io_pgtable_safe_page_cache, p);
 		return NULL;
 	}
 	return p;
@@ -110,23 +115,7 @@ static void table_page_free(const struct table_source *source, struct table_page
 {
 	if (p->pages)
 		table_source_put(source, p->pages, p->size);
-	kfree(p);
-}
-
-static void table_pages_push(struct table_pages *t, struct table_page *p)
-	__must_hold(&t->lock)
-{
-	p->next = t->unused;
-	t->unused = p;
-}
-
-/* Each page that is not in a batch has a record here */
-static struct table_page *table_pages_pop(struct table_pages *t) __must_hold(&t->lock)
-{
-	struct table_page *p = t->unused;
-
-	t->unused = p->next;
-	return p;
+	kmem_cache_free(io_pgtable_safe_page_cache, p);
 }
 
 /* What has been allocated for later */
@@ -160,67 +149,20 @@ static inline void *table_pages_alloc(struct table_pages *t, size_t size, gfp_t 
 		if (!p)
 			return NULL;
 	}
-	if (!t->top)
-		t->top = size;
 
 	spin_lock(&t->lock);
 	p = p ?: table_pages_reserved(t, size);
 	if (p) {
 		pages = p->pages;
 		p->pages = NULL;
-		table_pages_push(t, p);
+		p->next = t->unused;
+		t->unused = p;
 	}
 	spin_unlock(&t->lock);
 	return pages;
 }
 
-/**
- * table_pages_set_levels() - Find out of how many levels of tables there are.
- * @t: The pages, of a table that has been allocated.
- * @fmt: Its format: one of LPAE.
- * @ias: Bits of an iova.
- * @shift: log2 of the granule.
- *
- * Each level takes a number of bits of the iova, and the top one what remains, or
- * more where tables are concatenated: the size of the top-level table says.
- */
-static inline void table_pages_set_levels(struct table_pages *t, enum io_pgtable_fmt fmt,
-					  unsigned int ias, unsigned int shift)
-{
-	unsigned int bits = shift - 3, top = t->top ? __fls(t->top) - 3 : 0;
-
-	t->shift = shift;
-	t->levels = ias - shift > top ? DIV_ROUND_UP(ias - shift - top, bits) : 0;
-	/* Always four, see arm_mali_lpae_alloc_pgtable() */
-	if (fmt == ARM_MALI_LPAE)
-		t->levels = 3;
-}
-
-/**
- * table_pages_count() - How many tables may a range need?
- * @t: The pages.
- * @first: Offset of the first byte in the address space.
- * @last: Of the last.
- *
- * Whatever is mapped in it, once: with pages of the smallest size there is a
- * table for each part of it that a table can describe, on each level.
- *
- * Context: Process context, atomic sections included.
- * Return: The number, without the top-level table.
- */
-static u64 table_pages_count(const struct table_pages *t, u64 first, u64 last)
-{
-	unsigned int shift = t->shift, i;
-	u64 n = 0;
-
-	for (i = 0; i < t->levels; i++) {
-		shift += t->shift - 3;
-		n += (last >> shift) - (first >> shift) + 1;
-	}
-	return n;
-}
-
-/* --- batches -------------------------------------------------------------- */
+/* --- what is freed -------------------------------------------------------- */
 
 /*
  * The operation that frees: the one that the running task has begun. A callback of the
@@ -293,15 +235,17 @@ static inline void table_pages_free(struct table_pages *t, void *pages, size_t s
 	bool keep;
 
 	spin_lock(&t->lock);
-	p = table_pages_pop(t);
+	/* Whichever: each page in use has one */
+	p = t->unused;
+	t->unused = p->next;
 	op = table_pages_mine(t);
 	keep = op && op->armed;
 	if (keep) {
 		*p = (struct table_page){
-			.next = op->batch, .pages = pages, .size = size,
+			.next = op->freed, .pages = pages, .size = size,
 			.first = op->first, .last = op->last,
 		};
-		op->batch = p;
+		op->freed = p;
 		t->kept += size;
 		if (watching())
 			watch_table(t, WATCH_KEPT, pages, size, p->first, p->last);
@@ -311,37 +255,28 @@ static inline void table_pages_free(struct table_pages *t, void *pages, size_t s
 	if (!keep) {
 		if (watching())
 			watch_table(t, WATCH_FREED, pages, size, 0, U64_MAX);
-		kfree(p);
+		kmem_cache_free(io_pgtable_safe_page_cache, p);
 		table_source_put(&t->source, pages, size);
 	}
 }
 
-/* Give back one batch */
-static void table_pages_release_batch(struct table_pages *t, struct table_page *p)
+/* Give back what was kept */
+static void table_pages_release(struct table_pages *t, struct table_page *p)
 {
 	struct table_page *next;
 	u64 size = 0;
 
 	for (; p; p = next) {
 		next = p->next;
-		size += p->size;
-		if (watching())
+		if (p->pages)
+			size += p->size;
+		if (watching() && p->pages)
 			watch_table(t, WATCH_FREED, p->pages, p->size, p->first, p->last);
 		table_page_free(&t->source, p);
 	}
 	spin_lock(&t->lock);
 	t->kept -= size;
 	spin_unlock(&t->lock);
-}
-
-static void table_pages_release(struct table_pages *t, struct table_page *batch)
-{
-	struct table_page *later;
-
-	for (; batch; batch = later) {
-		later = batch->later;
-		table_pages_release_batch(t, batch);
-	}
 }
 
 /**
@@ -372,17 +307,21 @@ static void table_op_stop(struct table_pages *t, struct table_op *op)
  */
 static void table_op_end(struct table_pages *t, struct table_op *op, bool invalidated)
 {
-	struct table_page *batch = op->batch;
+	struct table_page *p;
 
-	spin_lock(&t->lock);
-	if (batch && !invalidated) {
-		batch->when = t->now++;
-		batch->later = t->left;
-		t->left = batch;
-		batch = NULL;
+	if (invalidated) {
+		table_pages_release(t, op->freed);
+		return;
 	}
+	spin_lock(&t->lock);
+	while ((p = op->freed)) {
+		op->freed = p->next;
+		p->when = t->now;
+		p->next = t->left;
+		t->left = p;
+	}
+	t->now++;
 	spin_unlock(&t->lock);
-	table_pages_release(t, batch);
 }
 
 /**
@@ -402,41 +341,40 @@ static unsigned long table_pages_before_flush(struct table_pages *t)
 	return now;
 }
 
-/* What is left of a page's range is in two parts: needs another record, if it can be had */
-static void table_pages_split(struct table_page *p, u64 first, u64 last)
+/*
+ * What is left of a page's range is in two parts: needs another record, if it can be had,
+ * which follows it in the list and has the same page.
+ */
+static void table_page_split(struct table_page *p, u64 first, u64 last)
 {
-	struct table_page *rest = kzalloc_obj(*rest, GFP_NOWAIT | __GFP_NOWARN);
+	struct table_page *rest;
 
+	rest = kmem_cache_alloc(io_pgtable_safe_page_cache, GFP_NOWAIT | __GFP_NOWARN);
 	if (!rest)
 		return;
+	*rest = *p;
 	rest->first = last + 1;
-	rest->last = p->last;
-	rest->next = p->next;
 	p->last = first - 1;
 	p->next = rest;
 }
 
-/* Has all of a batch been flushed, now that this has been? */
-static bool table_pages_covered(struct table_page *batch, u64 first, u64 last)
+/* Has all of a page's range been flushed, now that this has been? */
+static bool table_page_flushed(struct table_page *p, u64 first, u64 last)
 {
-	struct table_page *p;
-	bool covered = true;
+	if (first <= p->first && last >= p->last)
+		return true;
+	if (first > p->first && last < p->last)
+		table_page_split(p, first, last);
+	else if (first <= p->first && last >= p->first)
+		p->first = last + 1;
+	else if (last >= p->last && first <= p->last)
+		p->last = first - 1;
+	return false;
+}
 
-	for (p = batch; p; p = p->next) {
-		/* Not to be split: the other part would have to be flushed again */
-		if (p->flushed)
-			continue;
-		if (first <= p->first && last >= p->last)
-			p->flushed = true;
-		else if (first <= p->first && last >= p->first)
-			p->first = last + 1;
-		else if (last >= p->last && first <= p->last)
-			p->last = first - 1;
-		else if (first > p->first && last < p->last)
-			table_pages_split(p, first, last);
-		covered &= p->flushed;
-	}
-	return covered;
+static bool table_page_is_shared(const struct table_page *p, const struct table_page *other)
+{
+	return other && other->pages == p->pages;
 }
 
 /**
@@ -451,19 +389,22 @@ static bool table_pages_covered(struct table_page *batch, u64 first, u64 last)
 static void table_pages_after_flush(struct table_pages *t, unsigned long begin,
 				    u64 first, u64 last)
 {
-	struct table_page **place, *batch, *done = NULL;
+	struct table_page **place, *p, *before = NULL, *done = NULL;
 
 	spin_lock(&t->lock);
 	place = &t->left;
-	while ((batch = *place)) {
-		if ((long)(batch->when - begin) >= 0 ||
-		    !table_pages_covered(batch, first, last)) {
-			place = &batch->later;
+	while ((p = *place)) {
+		if ((long)(p->when - begin) >= 0 || !table_page_flushed(p, first, last)) {
+			place = &p->next;
+			before = p;
 			continue;
 		}
-		*place = batch->later;
-		batch->later = done;
-		done = batch;
+		*place = p->next;
+		/* The page goes with the last of its records */
+		if (table_page_is_shared(p, before) || table_page_is_shared(p, p->next))
+			p->pages = NULL;
+		p->next = done;
+		done = p;
 	}
 	spin_unlock(&t->lock);
 	table_pages_release(t, done);
@@ -478,22 +419,3 @@ static u64 table_pages_kept(struct table_pages *t)
 	spin_unlock(&t->lock);
 	return kept;
 }
-
-/**
- * table_pages_destroy() - Give back whatever is still kept.
- * @t: The pages; the format has freed its tables, and nobody walks them.
- *
- * Context: Process context, atomic sections included.
- */
-static void table_pages_destroy(struct table_pages *t)
-{
-	struct table_page *p;
-
-	table_pages_release(t, t->left);
-	t->left = NULL;
-	while ((p = t->unused)) {
-		t->unused = p->next;
-		kfree(p);
-	}
-}
-

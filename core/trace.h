@@ -42,6 +42,10 @@ TRACE_DEFINE_ENUM(WATCH_FLUSH);
 			 { ENOMEM,	"-ENOMEM" },			\
 			 { EIO,		"-EIO" })
 
+#define DEFINE_WATCH_EVENT(class, name)						\
+	DEFINE_EVENT_FN(class, name, TP_PROTO(u64 id, const struct watch_event *ev),	\
+			TP_ARGS(id, ev), io_pgtable_safe_watch_get, io_pgtable_safe_watch_put)
+
 TRACE_EVENT_FN(io_pgtable_safe_map,
 	       TP_PROTO(u64 id, const struct watch_event *ev),
 	       TP_ARGS(id, ev),
@@ -89,17 +93,8 @@ DECLARE_EVENT_CLASS(io_pgtable_safe_unmap_class,
 			      __entry->unmapped, show_watch_errno(__entry->error))
 );
 
-DEFINE_EVENT_FN(io_pgtable_safe_unmap_class, io_pgtable_safe_unmap,
-		TP_PROTO(u64 id, const struct watch_event *ev),
-		TP_ARGS(id, ev),
-		io_pgtable_safe_watch_get, io_pgtable_safe_watch_put
-);
-
-DEFINE_EVENT_FN(io_pgtable_safe_unmap_class, io_pgtable_safe_cut,
-		TP_PROTO(u64 id, const struct watch_event *ev),
-		TP_ARGS(id, ev),
-		io_pgtable_safe_watch_get, io_pgtable_safe_watch_put
-);
+DEFINE_WATCH_EVENT(io_pgtable_safe_unmap_class, io_pgtable_safe_unmap);
+DEFINE_WATCH_EVENT(io_pgtable_safe_unmap_class, io_pgtable_safe_cut);
 
 TRACE_EVENT_FN(io_pgtable_safe_refused,
 	       TP_PROTO(u64 id, const struct watch_event *ev),
@@ -118,7 +113,7 @@ TRACE_EVENT_FN(io_pgtable_safe_refused,
 	       ),
 	       TP_printk("pgt=%llu %s iova=%#llx size=%#llx err=%s",
 			 __entry->id, show_watch_op(__entry->op), __entry->iova, __entry->size,
-	       show_watch_errno(__entry->error)),
+			 show_watch_errno(__entry->error)),
 	       io_pgtable_safe_watch_get, io_pgtable_safe_watch_put
 );
 
@@ -137,17 +132,8 @@ DECLARE_EVENT_CLASS(io_pgtable_safe_range_class,
 			      __entry->size)
 );
 
-DEFINE_EVENT_FN(io_pgtable_safe_range_class, io_pgtable_safe_flush,
-		TP_PROTO(u64 id, const struct watch_event *ev),
-		TP_ARGS(id, ev),
-		io_pgtable_safe_watch_get, io_pgtable_safe_watch_put
-);
-
-DEFINE_EVENT_FN(io_pgtable_safe_range_class, io_pgtable_safe_undo,
-		TP_PROTO(u64 id, const struct watch_event *ev),
-		TP_ARGS(id, ev),
-		io_pgtable_safe_watch_get, io_pgtable_safe_watch_put
-);
+DEFINE_WATCH_EVENT(io_pgtable_safe_range_class, io_pgtable_safe_flush);
+DEFINE_WATCH_EVENT(io_pgtable_safe_range_class, io_pgtable_safe_undo);
 
 TRACE_EVENT_FN(io_pgtable_safe_leaves,
 	       TP_PROTO(u64 id, const struct watch_event *ev),
@@ -190,17 +176,8 @@ DECLARE_EVENT_CLASS(io_pgtable_safe_table_class,
 			      __entry->size)
 );
 
-DEFINE_EVENT_FN(io_pgtable_safe_table_class, io_pgtable_safe_table_kept,
-		TP_PROTO(u64 id, const struct watch_event *ev),
-		TP_ARGS(id, ev),
-		io_pgtable_safe_watch_get, io_pgtable_safe_watch_put
-);
-
-DEFINE_EVENT_FN(io_pgtable_safe_table_class, io_pgtable_safe_table_freed,
-		TP_PROTO(u64 id, const struct watch_event *ev),
-		TP_ARGS(id, ev),
-		io_pgtable_safe_watch_get, io_pgtable_safe_watch_put
-);
+DEFINE_WATCH_EVENT(io_pgtable_safe_table_class, io_pgtable_safe_table_kept);
+DEFINE_WATCH_EVENT(io_pgtable_safe_table_class, io_pgtable_safe_table_freed);
 
 #endif /* _IO_PGTABLE_SAFE_CORE_TRACE_H */
 

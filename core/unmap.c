@@ -15,15 +15,17 @@ static noinline struct io_pgtable_safe_unmap_result
 unmap_claimed(struct io_pgtable_safe *pgt, u64 iova, u64 size, u64 done,
 	      const struct ledger_claimed *claimed, u32 flags)
 {
-	bool flush = !(flags & IO_PGTABLE_SAFE_NO_FLUSH), keeps;
+	bool flush = !(flags & IO_PGTABLE_SAFE_NO_FLUSH);
 	struct table_op tables;
 	u64 unmapped = done;
 
 	expect_flush(pgt, flags);
-	keeps = claimed->tables && begin_tables(pgt, &tables, false);
+	tables.task = NULL;
+	if (claimed->tables)
+		begin_tables(pgt, &tables, false);
 	if (!READ_ONCE(pgt->broken))
 		unmapped = backend_unmap(pgt, iova, size, done);
-	end_unmap(pgt, keeps ? &tables : NULL, iova, unmapped, BIT(claimed->granule), flush);
+	end_unmap(pgt, &tables, iova, unmapped, BIT(claimed->granule), flush);
 	settle(pgt, iova, unmapped, LEDGER_UNMAPPED);
 	settle(pgt, iova + unmapped, size - unmapped, LEDGER_MAPPED);
 	return unmap_result(unmapped, unmapped == size ? check_table(pgt) : -EIO);
@@ -79,26 +81,15 @@ unmap_range(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
 	return unmap_rest(pgt, iova, size, n, shift, flags);
 }
 
+/* If its arguments are right */
 static __always_inline struct io_pgtable_safe_unmap_result
-unmap_pages(struct io_pgtable_safe *pgt, u64 iova, size_t pgsize, size_t pgcount, u32 flags)
+unmap_checked(struct io_pgtable_safe *pgt, int err, u64 iova, u64 size, u32 flags)
 {
-	int err;
+	struct io_pgtable_safe_unmap_result res = unmap_result(0, err);
 
-	err = check_unmap_pages(pgt, iova, pgsize, pgcount, flags);
-	if (unlikely(err))
-		return unmap_result(0, err);
-	return unmap_range(pgt, iova, (u64)pgsize * pgcount, flags);
-}
-
-static noinline __cold struct io_pgtable_safe_unmap_result
-unmap_pages_watched(struct io_pgtable_safe *pgt, u64 iova, size_t pgsize, size_t pgcount,
-		    u32 flags)
-{
-	struct io_pgtable_safe_unmap_result res;
-
-	res = unmap_pages(pgt, iova, pgsize, pgcount, flags);
-	watch_unmap(pgt, WATCH_UNMAP, iova, (u64)pgsize * pgcount, flags, res);
-	return res;
+	if (likely(!err))
+		res = unmap_range(pgt, iova, size, flags);
+	return tell_unmap(pgt, WATCH_UNMAP, iova, size, flags, res);
 }
 
 /**
@@ -124,31 +115,10 @@ struct io_pgtable_safe_unmap_result
 io_pgtable_safe_unmap_pages(struct io_pgtable_safe *pgt, u64 iova,
 			    size_t pgsize, size_t pgcount, u32 flags)
 {
-	if (watching())
-		return unmap_pages_watched(pgt, iova, pgsize, pgcount, flags);
-	return unmap_pages(pgt, iova, pgsize, pgcount, flags);
+	return unmap_checked(pgt, check_unmap_pages(pgt, iova, pgsize, pgcount, flags), iova,
+			     (u64)pgsize * pgcount, flags);
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_unmap_pages, IO_PGTABLE_SAFE_NS);
-
-static __always_inline struct io_pgtable_safe_unmap_result
-unmap_checked(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
-{
-	int err;
-
-	err = check_unmap(pgt, iova, size, pgt->granule, flags);
-	if (unlikely(err))
-		return unmap_result(0, err);
-	return unmap_range(pgt, iova, size, flags);
-}
-
-static noinline __cold struct io_pgtable_safe_unmap_result
-unmap_checked_watched(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
-{
-	struct io_pgtable_safe_unmap_result res = unmap_checked(pgt, iova, size, flags);
-
-	watch_unmap(pgt, WATCH_UNMAP, iova, size, flags, res);
-	return res;
-}
 
 /**
  * io_pgtable_safe_unmap() - Unmap a range.
@@ -166,9 +136,8 @@ unmap_checked_watched(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags
 struct io_pgtable_safe_unmap_result
 io_pgtable_safe_unmap(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
 {
-	if (watching())
-		return unmap_checked_watched(pgt, iova, size, flags);
-	return unmap_checked(pgt, iova, size, flags);
+	return unmap_checked(pgt, check_unmap(pgt, iova, size, pgt->granule, flags), iova, size,
+			     flags);
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_unmap, IO_PGTABLE_SAFE_NS);
 
@@ -230,9 +199,11 @@ static void unmap_tables(struct io_pgtable_safe *pgt, const struct ledger_closed
 static struct io_pgtable_safe_unmap_result
 unmap_present(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
 {
-	u64 last = to_offset(pgt, iova), first = last + size - 1, unmapped;
-	bool flush = !(flags & IO_PGTABLE_SAFE_NO_FLUSH), keeps;
-	struct ledger_closed range = { .first = last, .last = first };
+	bool flush = !(flags & IO_PGTABLE_SAFE_NO_FLUSH);
+	u64 offset = to_offset(pgt, iova), unmapped;
+	struct ledger_closed range = { .first = offset, .last = offset + size - 1 };
+	/* What is to be invalidated: nothing yet */
+	u64 first = range.last, last = range.first;
 	struct ledger_claimed claimed;
 	struct table_op tables;
 	int err;
@@ -248,24 +219,15 @@ unmap_present(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
 	}
 
 	expect_flush(pgt, flags);
-	keeps = begin_tables(pgt, &tables, false);
+	begin_tables(pgt, &tables, false);
 	unmapped = unmap_leaves(pgt, &range, &first, &last);
 	/* Other ops than those of the kernel are not asked to unmap what is not mapped */
 	if (pgt->may_hold)
 		unmap_tables(pgt, &range, &first, &last);
-	end_unmap(pgt, keeps ? &tables : NULL, first + pgt->iova_first,
+	end_unmap(pgt, &tables, first + pgt->iova_first,
 		  first < last ? last - first + 1 : 0, pgt->granule, flush);
 	ledger_open(&pgt->ledger, &range);
 	return unmap_result(unmapped, check_table(pgt));
-}
-
-static noinline __cold struct io_pgtable_safe_unmap_result
-unmap_present_watched(struct io_pgtable_safe *pgt, u64 iova, u64 size, u32 flags)
-{
-	struct io_pgtable_safe_unmap_result res = unmap_present(pgt, iova, size, flags);
-
-	watch_unmap(pgt, WATCH_UNMAP, iova, size, flags, res);
-	return res;
 }
 
 /**
@@ -288,9 +250,8 @@ struct io_pgtable_safe_unmap_result
 io_pgtable_safe_unmap_present(struct io_pgtable_safe *pgt, u64 iova, u64 size,
 			      u32 flags)
 {
-	if (watching())
-		return unmap_present_watched(pgt, iova, size, flags);
-	return unmap_present(pgt, iova, size, flags);
+	return tell_unmap(pgt, WATCH_UNMAP, iova, size, flags,
+			  unmap_present(pgt, iova, size, flags));
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_unmap_present, IO_PGTABLE_SAFE_NS);
 
@@ -305,15 +266,6 @@ static int flush_range(struct io_pgtable_safe *pgt, u64 iova, u64 size)
 	invalidate(pgt, iova, size, pgt->granule);
 	table_pages_after_flush(&pgt->tables, begin, iova, iova + size - 1);
 	return check_table(pgt);
-}
-
-static noinline __cold int flush_range_watched(struct io_pgtable_safe *pgt, u64 iova,
-					       u64 size)
-{
-	int err = flush_range(pgt, iova, size);
-
-	watch_range(pgt, WATCH_FLUSH, iova, size, err);
-	return err;
 }
 
 /**
@@ -342,9 +294,11 @@ static noinline __cold int flush_range_watched(struct io_pgtable_safe *pgt, u64 
  */
 int io_pgtable_safe_flush(struct io_pgtable_safe *pgt, u64 iova, u64 size)
 {
+	int err = flush_range(pgt, iova, size);
+
 	if (watching())
-		return flush_range_watched(pgt, iova, size);
-	return flush_range(pgt, iova, size);
+		watch_range(pgt, WATCH_FLUSH, iova, size, err);
+	return err;
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_flush, IO_PGTABLE_SAFE_NS);
 

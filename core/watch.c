@@ -7,10 +7,8 @@
  * DOC: watch
  *
  * All of it hangs on one static key: as long as nobody watches, each place that has
- * something to tell is a nop. A function of the API does not tell at its end, for which
- * it would have to keep its arguments: at its beginning it goes to one that does (as
- * map_range_watched()). What the backend does is told where it is called, with no lock
- * of the ledger held: while somebody watches, every range is claimed.
+ * something to tell is a nop. What the backend does is told where it is called, with no
+ * lock of the ledger held: while somebody watches, every range is claimed.
  */
 
 #define CREATE_TRACE_POINTS
@@ -107,6 +105,16 @@ static noinline __cold void watch_map(struct io_pgtable_safe *pgt, u64 iova, u64
 	});
 }
 
+/* Where a function of the API returns */
+static __always_inline struct io_pgtable_safe_map_result
+tell_map(struct io_pgtable_safe *pgt, u64 iova, u64 paddr, u64 size, int prot,
+	 struct io_pgtable_safe_map_result res)
+{
+	if (watching())
+		watch_map(pgt, iova, paddr, size, prot, res);
+	return res;
+}
+
 static noinline __cold void watch_unmap(struct io_pgtable_safe *pgt, enum watch_op op,
 					u64 iova, u64 size, u32 flags,
 					struct io_pgtable_safe_unmap_result res)
@@ -115,6 +123,15 @@ static noinline __cold void watch_unmap(struct io_pgtable_safe *pgt, enum watch_
 		.op = op, .iova = iova, .size = size, .flags = flags,
 		.done = res.unmapped, .err = res.err,
 	});
+}
+
+static __always_inline struct io_pgtable_safe_unmap_result
+tell_unmap(struct io_pgtable_safe *pgt, enum watch_op op, u64 iova, u64 size, u32 flags,
+	   struct io_pgtable_safe_unmap_result res)
+{
+	if (watching())
+		watch_unmap(pgt, op, iova, size, flags, res);
+	return res;
 }
 
 static noinline __cold void watch_range(struct io_pgtable_safe *pgt, enum watch_op op,

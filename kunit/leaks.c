@@ -10,6 +10,7 @@
 #include <linux/vmstat.h>
 
 #include "helpers.h"
+#include "core/table_pages.h"
 #include "io_pgtable_safe_compat.h"
 
 #ifndef KUNIT_CASE_SLOW
@@ -32,6 +33,7 @@ static long slab_pages(void)
 		for (i = 0; i <= KMALLOC_SHIFT_HIGH; i++)
 			if (kmalloc_caches[type][i])
 				kmem_cache_shrink(kmalloc_caches[type][i]);
+	kmem_cache_shrink(io_pgtable_safe_page_cache);
 	return global_node_page_state_pages(NR_SLAB_UNRECLAIMABLE_B);
 }
 

@@ -585,6 +585,9 @@ static void what_was_used_never_goes_to_a_reservation(struct kunit *test)
 	struct ledger *l = make_ledger(test);
 	u64 left, size;
 
+	/* So that there are nodes above */
+	map(test, l, SZ_2M, SZ_4K, 12);
+	map(test, l, SZ_1G, SZ_4K, 12);
 	KUNIT_ASSERT_EQ(test, ledger_reserve(l, &reserve, GFP_KERNEL), 0);
 	KUNIT_ASSERT_EQ(test, ledger_reserve(l, &reserve, GFP_KERNEL), 0);
 	left = ledger_spare_bytes(&reserve);
@@ -596,13 +599,13 @@ static void what_was_used_never_goes_to_a_reservation(struct kunit *test)
 	ledger_attach(l, &reserve);
 	KUNIT_EXPECT_EQ(test, ledger_spare_bytes(&reserve), left / 2);
 	/* More than what is left of the one, and a chunk that was begun is the ledger's */
-	size = div_u64(left / 8 * 3, ledger_node_size(l, 0)) * SZ_2M;
-	map_with(test, l, SZ_1G, size, 12, IO_PGTABLE_SAFE_RESERVED);
+	size = div_u64(left / 4 * 3, ledger_node_size(l, 0)) * SZ_2M;
+	map_with(test, l, SZ_1G + SZ_2M, size, 12, IO_PGTABLE_SAFE_RESERVED);
 	KUNIT_EXPECT_LT(test, ledger_spare_bytes(&reserve), left / 2);
 	KUNIT_EXPECT_NULL(test, reserve.chunk);
 	ledger_attach(l, NULL);
 	ledger_free_chunks(&reserve.chunk);
-	KUNIT_EXPECT_EQ(test, ledger_mapped(l), SZ_4K + size);
+	KUNIT_EXPECT_EQ(test, ledger_mapped(l), 3 * SZ_4K + size);
 	ledger_destroy(l);
 }
 

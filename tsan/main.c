@@ -301,7 +301,7 @@ static void try_cut(void)
 		ledger_settle(&ledger, first, last, LEDGER_MAPPED);
 		return;
 	}
-	err = ledger_split(&ledger, first, last, shift);
+	err = ledger_record(&ledger, first, last, ledger_slot_shift(&ledger, shift), 0);
 	a = first + ((u64)rnd(1 << 8) << (shift - 8 > smaller && shift > 8 ? shift - 8 : smaller));
 	a = min(a & ~(BIT_ULL(smaller) - 1), last & ~(BIT_ULL(smaller) - 1));
 	b = a + BIT_ULL(smaller) - 1;

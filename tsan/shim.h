@@ -47,6 +47,7 @@ typedef unsigned int gfp_t;
 #define clamp(x, low, high)		min(max(x, low), high)
 #define round_down(x, to)		((x) & ~((to) - 1))
 #define round_up(x, to)			round_down((x) + (to) - 1, to)
+#define roundup_pow_of_two(x)		(1UL << (BITS_PER_LONG - __builtin_clzl((x) - 1)))
 #define div_u64(a, b)			((a) / (b))
 #define DECLARE_FLEX_ARRAY(type, name)	struct { struct { } empty_##name; type name[]; }
 
@@ -59,6 +60,7 @@ typedef unsigned int gfp_t;
 #define smp_store_release(p, v)		__atomic_store_n(p, v, __ATOMIC_RELEASE)
 
 #define IS_ERR(p)			((uintptr_t)(p) >= (uintptr_t)-4095)
+#define IS_ERR_OR_NULL(p)		(!(p) || IS_ERR(p))
 #define PTR_ERR(p)			((long)(p))
 #define ERR_PTR(n)			((void *)(long)(n))
 
