@@ -16,8 +16,10 @@ kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR) \
 # depmod and modinfo are not in every user's PATH.
 sbin := PATH="$$PATH:/usr/sbin:/sbin"
 
+# What the kernel calls itself. kernel.release of Debian's headers of 6.1 is something else.
+release = $(or $(shell sed -n 's/.* UTS_RELEASE "\(.*\)"/\1/p' \
+	$(KDIR)/include/generated/utsrelease.h 2>/dev/null),$(KVER))
 # Where modules_install puts modules: extra up to 6.2, later updates.
-release = $(or $(shell cat $(KDIR)/include/config/kernel.release 2>/dev/null),$(KVER))
 moddirs = $(addprefix $(INSTALL_MOD_PATH)/lib/modules/$(release)/,$(or $(INSTALL_MOD_DIR),extra updates))
 depmod = $(sbin) depmod $(if $(INSTALL_MOD_PATH),-b "$(INSTALL_MOD_PATH)") $(release)
 
@@ -25,7 +27,7 @@ depmod = $(sbin) depmod $(if $(INSTALL_MOD_PATH),-b "$(INSTALL_MOD_PATH)") $(rel
 version := $(shell sed -n 's/^MODULE_VERSION("\(.*\)");/\1/p' io_pgtable_safe.c)
 headers = $(INSTALL_MOD_PATH)/usr/src/io_pgtable_safe-$(version)
 
-.PHONY: all modules modules_install install install-headers uninstall clean distclean clean-cache help \
+.PHONY: all modules built modules_install install install-headers uninstall clean distclean clean-cache help \
 	demo check check-arm64 check-tsan drivers-report drivers-convert htmldocs bench bench-plots \
 	mutants coverage soak deb patch
 
@@ -35,7 +37,10 @@ modules:
 	@scripts/check-kernel "$(KDIR)" $(if $(KUNIT),kunit) $(if $(SAMPLE),sample) $(no-btf)
 	+$(kbuild) modules
 
-modules_install:
+built:
+	@[ -e io_pgtable_safe.ko ] || { echo "error: build the module first: make" >&2; exit 1; }
+
+modules_install: built
 	@scripts/check-kernel --quiet "$(KDIR)"
 	+$(kbuild) $@
 
@@ -43,9 +48,8 @@ modules_install:
 install: modules_install
 	$(depmod)
 
-install-headers:
+install-headers: built
 	@scripts/check-kernel --quiet "$(KDIR)"
-	@[ -e Module.symvers ] || { echo "error: build the module first: make" >&2; exit 1; }
 	@built=$$($(sbin) modinfo -F vermagic io_pgtable_safe.ko | cut -d' ' -f1); \
 	[ "$$built" = "$(release)" ] || { echo "error: the module was built for $$built, not for" \
 		"$(release): run make for that kernel first" >&2; exit 1; }
@@ -59,7 +63,7 @@ uninstall:
 			-name 'sample_gpu.ko*' \) -print -exec rm -f {} +; \
 	done
 	@scripts/headers remove "$(headers)" $(release)
-	[ ! -d "$(INSTALL_MOD_PATH)/lib/modules/$(release)" ] || $(depmod)
+	@[ ! -d "$(INSTALL_MOD_PATH)/lib/modules/$(release)" ] || $(depmod)
 
 # What kbuild leaves behind, by name: the headers may be gone by now.
 clean:
@@ -144,7 +148,8 @@ help:
 	@echo ''
 	@echo 'On kernels of their own, in User Mode Linux and QEMU, not the running one:'
 	@echo 'make demo             watch the sample driver meet every outcome of a map'
-	@echo 'make check            run all tests and checks'
+	@echo 'make check            run all tests and checks; of the suites only some:'
+	@echo "                      scripts/uml kunit 7.3 'io_pgtable_safe_cut*'"
 	@echo 'make check-arm64      only the hardware walkers, on a stock arm64 kernel in QEMU'
 	@echo 'make check-tsan       only the record of what is mapped, in user space under'
 	@echo '                      ThreadSanitizer'

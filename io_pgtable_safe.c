@@ -326,7 +326,7 @@ EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_wrap, IO_PGTABLE_SAFE_NS);
  * is still mapped, a message says how much; it is unmapped by freeing the
  * table, and only tlb_flush_all() is called.
  *
- * Context: Whatever the format's own free takes: v7s may sleep, and any after
+ * Context: Process context, atomic sections included; may sleep with ARM v7s, and after
  * io_pgtable_safe_debugfs(). Must not race with any other call on @pgt.
  */
 void io_pgtable_safe_free(struct io_pgtable_safe *pgt)

@@ -25,8 +25,8 @@ struct sg_table;
  * directly, and every such driver writes the same loop around them: pick a
  * page size, call, add up what was mapped, try again, unmap on failure, flush.
  * The ops check next to nothing. A misaligned address lands somewhere else, an
- * overlap fires a WARN_ON() or silently replaces what was mapped, an unmap of
- * something that is not mapped leaves half of it behind.
+ * overlap fires a WARN_ON() or silently replaces what was mapped, an unmap of a
+ * range with a hole stops half way.
  *
  * &struct io_pgtable_safe wraps one page table. It keeps a ledger of what is
  * mapped, so that every request is checked before the page table is touched,
@@ -43,7 +43,7 @@ struct sg_table;
 /**
  * DOC: outcomes
  *
- * Mapping gives two almost orthogonal values, how much was mapped and whether
+ * Mapping gives two almost independent values, how much was mapped and whether
  * there was an error. One call of io_pgtable_ops->map_pages() has four legal
  * outcomes, and any caller must cope with all of them:
  *
@@ -103,10 +103,10 @@ struct sg_table;
  *               have; a reservation for a format that does not take one.
  * -EINTR        A fatal signal ended io_pgtable_safe_reserve().
  * -EIO          The backend broke its contract. A map call that made no
- *               progress or returned a positive error is only that. After a
- *               count that cannot be, or an unmap that failed, the table is
- *               broken: every later call that maps, unmaps or looks something
- *               up fails with -EIO, if its arguments are right.
+ *               progress or returned a positive error does not break the
+ *               table. After a count that cannot be, or an unmap that failed,
+ *               the table is broken: every later call that maps, unmaps or
+ *               looks something up fails with -EIO, if its arguments are right.
  * ============  ==============================================================
  *
  * Any other error is the backend's own, passed on.
@@ -126,9 +126,10 @@ struct sg_table;
  * under way counts as not mapped. Unmap never allocates memory, except
  * for io_pgtable_safe_cut(), which maps as well.
  *
- * The driver's &io_pgtable_cfg.alloc may be called with a spinlock held, and with flags
- * that allow less than those of the call, and so may its free, for a table that
- * another thread was faster with. Neither may call the functions here.
+ * The driver's &io_pgtable_cfg.alloc may be called with a spinlock held, and with gfp
+ * flags that allow less than those of the call. Its free may be called with a spinlock
+ * held, too, if another thread has installed the same table first. Neither may call the
+ * functions here.
  *
  * io_pgtable_safe_free() must not race with anything on the same table. A
  * reservation must not be detached or given back while a map takes from it. Where
@@ -148,9 +149,9 @@ struct sg_table;
  *
  * - tlb_flush_walk(iova, size, granule) where the driver has it. Here it must be
  *   synchronous and must cover leaves as well as tables, which is more than
- *   &struct iommu_flush_ops asks for. Nothing else in there invalidates a range
- *   synchronously, since tlb_flush_leaf() went (5.11); that of arm-smmu,
- *   arm-smmu-v3, qcom_iommu and ipmmu-vmsa is like that. Unmap passes a granule
+ *   &struct iommu_flush_ops asks for. No other callback there has invalidated a range
+ *   synchronously since tlb_flush_leaf() was removed (5.11). The tlb_flush_walk() of
+ *   arm-smmu, arm-smmu-v3, qcom_iommu and ipmmu-vmsa does. Unmap passes a granule
  *   that no entry of the range is smaller than, where a leaf of several contiguous
  *   entries counts as these; io_pgtable_safe_unmap_present(),
  *   io_pgtable_safe_flush() and the cleanup of a failed map pass the smallest
@@ -175,23 +176,22 @@ struct sg_table;
  *
  * %IO_PGTABLE_SAFE_NO_FLUSH leaves the invalidation to a later
  * io_pgtable_safe_flush(), so that one may serve many unmaps. Tables freed by
- * these unmaps are kept until a flush, or several in any order, that began afterwards
- * and cover all that the table described. A leaf that
+ * these unmaps are kept until flushes that began later have covered all that the table
+ * described. A leaf that
  * io_pgtable_safe_cut() cuts is invalidated all the same, before anything is mapped
  * in its place: no walker may find a block and then a table where it was.
  *
- * A format keeps a table in which nothing is left, to be used again. Of the range that
- * io_pgtable_safe_unmap_present() is called for, mapped or not, it frees all tables that
- * lie in the range whole. So with %IO_PGTABLE_SAFE_NO_FLUSH all of the range is to be
- * flushed.
+ * A format keeps a table in which nothing is left, to be used again.
+ * io_pgtable_safe_unmap_present() frees every empty table that lies whole in its range,
+ * mapped or not. So with %IO_PGTABLE_SAFE_NO_FLUSH all of the range must be flushed.
  *
  * A driver that does not flush makes such tables pile up; io_pgtable_safe_kept()
  * says how many there are. Those that are left are freed with the page table.
  *
  * A configuration without flush callbacks (tlb == NULL) says that the driver or
- * a firmware invalidates, as for panfrost, panthor and Tyr. Callbacks that do
- * nothing, as these have today, are not for this layer: a tlb that is there is
- * relied upon. Without one the driver must invalidate, leaves and tables, after
+ * a firmware invalidates, as for panfrost, panthor and Tyr. The callbacks that these
+ * have today do nothing and must not be passed: the layer relies on the callbacks that
+ * it gets. Without them the driver must invalidate, leaves and tables, after
  * each call that maps or unmaps, failed or not, before the device may walk the
  * range again and before the memory that was mapped is freed or reused. And
  * because a format frees tables in such calls, it must do one of these:
@@ -239,18 +239,14 @@ struct sg_table;
  * still change what is mapped, for the range rounded out to the largest block that
  * the driver maps. A block that sticks out of the reservation is not cut (-ERANGE).
  *
- * Nothing is allocated by such a call.
- *
  * It costs a table for each 2M (with 4K pages; 32M with 16K, 512M with 64K) that
  * the range touches, one for each 1G, and so on, with some 250 bytes for each, and
  * some KiB besides: 2.2 MiB for 1 GiB. Most of it comes back, as most ranges
- * are mapped with larger pages. So the size should be limited before it is reserved,
- * if it comes from user space, and __GFP_NORETRY or __GFP_RETRY_MAYFAIL keeps a
- * large one from invoking the OOM killer.
+ * are mapped with larger pages. If the size comes from user space, limit it first;
+ * __GFP_NORETRY or __GFP_RETRY_MAYFAIL keeps a large one from invoking the OOM killer.
  *
- * A reservation may outlive its page table, to be given back then; that of a freed
- * page table is detached. It must not be given back or detached while a map takes
- * from it.
+ * A reservation may outlive its page table, to be given back then; the one of a freed
+ * page table is detached.
  *
  * Only for formats whose tables come from the layer: LPAE, from 6.12 on. With a
  * walker that is not coherent the format calls dma_map_single() for each table,
@@ -292,7 +288,7 @@ enum io_pgtable_safe_sg {
 /**
  * struct io_pgtable_safe_map_result - What a map call did.
  * @mapped: Bytes this call mapped that are still mapped now that it returns.
- * @err: 0 or a negative errno. Almost orthogonal to @mapped; see the function.
+ * @err: 0 or a negative errno. Almost independent of @mapped; see the function.
  *
  * A type of its own so that it cannot be taken for the result of an unmap.
  */
@@ -316,9 +312,9 @@ struct io_pgtable_safe_unmap_result {
  * struct io_pgtable_safe_span - A range of the address space and what is there.
  * @iova: First byte of the range.
  * @size: Its size in bytes.
- * @paddr: Physical address that @iova translates to; 0 where the function that
- *	filled this in does not say it gives one.
- * @leaf: Size in bytes of the leaf (page or block) at @iova, or 0 where @paddr is.
+ * @paddr: Physical address of @iova; valid only if @leaf is not 0.
+ * @leaf: Size in bytes of the leaf (page or block) at @iova, or 0 if the function does
+ *	not report it.
  */
 struct io_pgtable_safe_span {
 	u64 iova;
@@ -327,7 +323,7 @@ struct io_pgtable_safe_span {
 	u64 leaf;
 };
 
-/* A line that is printed has no more bytes, with the NUL at its end */
+/* The longest line that is printed, in bytes, with the NUL at its end */
 #define IO_PGTABLE_SAFE_LINE	128
 
 /**

@@ -22,7 +22,7 @@ static int hold_leaf(struct io_pgtable_safe *pgt, u64 iova, u64 *first, u64 *las
  * @span: Set to the leaf that holds it: start, size, physical address of its
  *	start, and again the size as @span->leaf.
  *
- * Cannot be confused by physical address 0.
+ * Physical address 0 is a valid result.
  *
  * Context: Process context, atomic sections included.
  * Return: 0, -ENOENT if nothing is mapped there, -ERANGE, -EBUSY if it is being

@@ -87,7 +87,7 @@ static int fill_reserve(struct io_pgtable_safe *pgt, struct io_pgtable_safe_rese
  * then a fatal signal ends it.
  * Return: The reservation, to be given back with io_pgtable_safe_unreserve(), or
  * an ERR_PTR: -EOPNOTSUPP if the format's tables do not come from the layer (v7s,
- * DART, io_pgtable_safe_wrap(); any format before 6.8); -EINVAL for a bad range or
+ * DART, io_pgtable_safe_wrap(); any format of 6.1); -EINVAL for a bad range or
  * bad flags; -ERANGE; -EOVERFLOW; -ENOMEM, at once if it takes more than the
  * machine has; -EINTR; -EIO for a broken table.
  */

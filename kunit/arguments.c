@@ -617,6 +617,23 @@ static void prot_and_gfp_reach_the_backend(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, (__force u32)mock->calls[0].gfp, (__force u32)GFP_NOWAIT);
 }
 
+/* Only both together are %IO_PGTABLE_SAFE_RESERVED */
+static void how_hard_to_try_reaches_the_backend(struct kunit *test)
+{
+	static const gfp_t hard[] = { __GFP_NORETRY, __GFP_RETRY_MAYFAIL };
+	struct mock_format *mock = open_mock(test, &config);
+	struct io_pgtable_safe_map_result res;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(hard); i++) {
+		res = io_pgtable_safe_map(pgt_fixture(test)->pgt, i * PAGE, 0, PAGE, PGT_PROT,
+					  GFP_KERNEL | hard[i]);
+		check_map_result(test, res, PAGE, 0);
+		KUNIT_EXPECT_EQ(test, (__force u32)(mock->calls[i].gfp & IO_PGTABLE_SAFE_RESERVED),
+				(__force u32)hard[i]);
+	}
+}
+
 static bool has_write_only(enum io_pgtable_fmt fmt)
 {
 	return fmt != ARM_64_LPAE_S1 && fmt != ARM_32_LPAE_S1 && fmt != ARM_V7S;
@@ -648,6 +665,7 @@ static void read_only_is_legal(struct kunit *test)
 static struct kunit_case prot_cases[] = {
 	KUNIT_CASE_PARAM(all_maps_refuse_this_prot_or_gfp, bad_prots_gen_params),
 	KUNIT_CASE(prot_and_gfp_reach_the_backend),
+	KUNIT_CASE(how_hard_to_try_reaches_the_backend),
 	{}
 };
 

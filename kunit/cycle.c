@@ -192,6 +192,21 @@ static void map_larger_than_the_largest_block(struct kunit *test)
 	check_hole(test, at(test, 0), size);
 }
 
+/* A map records what follows as long as the page size is the same, table by table */
+static void blocks_of_two_tables_are_leaves(struct kunit *test)
+{
+	u64 block = nth_pgsize(test, 1), above = nth_pgsize(test, 2);
+
+	if (!above)
+		kunit_skip(test, "nothing is as large as a table of blocks");
+	/* Memory that does not fit a larger block */
+	do_map(test, at(test, 0), block, 2 * above);
+	check_leaf(test, at(test, above), block);
+	check_leaf(test, at(test, 2 * above - block), block);
+	do_unmap(test, at(test, above), block);
+	do_unmap_present(test, at(test, 0), 2 * above, 2 * above - block);
+}
+
 /* DEBUG_ATOMIC_SLEEP and lockdep say it if one of these sleeps. */
 static void works_with_interrupts_off(struct kunit *test)
 {
@@ -977,6 +992,7 @@ static struct kunit_case cycle_cases[] = {
 	BLOCK_CASE(map_blocks_and_pages_next_to_others),
 	BLOCK_CASE(map_uses_pages_where_the_physical_address_needs_them),
 	FORMAT_CASE(map_larger_than_the_largest_block),
+	BLOCK_CASE(blocks_of_two_tables_are_leaves),
 	FORMAT_CASE(works_with_interrupts_off),
 	BLOCK_CASE(block_over_an_empty_table),
 	BLOCK_CASE(pages_after_a_block),

@@ -215,6 +215,22 @@ static void refused_unmap_keeps_no_tables(struct kunit *test)
 	}
 }
 
+static void failed_cut_keeps_no_tables(struct kunit *test)
+{
+	open_lpae_with(test, NULL);
+	if (!pgt_counts_pages(test))
+		kunit_skip(test, "allocations of this format cannot be made to fail");
+	do_map(test, 0, 0, PAGE);
+	do_unmap(test, 0, PAGE);
+	do_map(test, SZ_1G, 0, SZ_2M);
+	atomic_set(&pgt_fixture(test)->fail_page, 1);
+	check_unmap_result(test, io_pgtable_safe_cut(pgt_fixture(test)->pgt, SZ_1G, PAGE, PGT_PROT,
+						     GFP_KERNEL, IO_PGTABLE_SAFE_NO_FLUSH),
+			   0, -ENOMEM);
+	do_map(test, 0, 0, SZ_2M);
+	KUNIT_EXPECT_EQ(test, kept(test), 0ULL);
+}
+
 #define PARTS 4
 
 /* Flush these quarters of a range, in this order, after one unmap of all of it */
@@ -568,6 +584,7 @@ static struct kunit_case known_cases[] = {
 	KUNIT_CASE(reservation_pays_for_the_retry_loop_of_try_map_pages),
 	KUNIT_CASE(reservation_pays_for_what_was_not_mapped_yet),
 	KUNIT_CASE(refused_unmap_keeps_no_tables),
+	KUNIT_CASE(failed_cut_keeps_no_tables),
 	KUNIT_CASE(tables_go_whatever_the_order_of_flushes),
 	KUNIT_CASE(a_table_goes_whatever_the_order_of_its_flushes),
 	KUNIT_CASE(a_table_that_was_flushed_need_not_be_again),

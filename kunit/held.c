@@ -15,14 +15,14 @@
  * @pages: How much the first call does.
  * @err: What it returns, of a map.
  * @calls: Calls so far.
- * @blocking: For each of the first two, whether it may sleep.
+ * @gfp: Of each of the first two maps.
  */
 static struct held {
 	struct io_pgtable_ops real;
 	size_t pages;
 	int err;
 	unsigned int calls;
-	bool blocking[2];
+	gfp_t gfp[2];
 } held;
 
 static int map_less(struct io_pgtable_ops *ops, unsigned long iova, phys_addr_t paddr,
@@ -31,7 +31,7 @@ static int map_less(struct io_pgtable_ops *ops, unsigned long iova, phys_addr_t 
 	int err;
 
 	if (held.calls < 2)
-		held.blocking[held.calls] = gfpflags_allow_blocking(gfp);
+		held.gfp[held.calls] = gfp;
 	if (held.calls++)
 		return held.real.map_pages(ops, iova, paddr, pgsize, pgcount, prot, gfp, mapped);
 	err = held.pages ? held.real.map_pages(ops, iova, paddr, pgsize, held.pages, prot, gfp,
@@ -95,8 +95,9 @@ static void no_memory_is_tried_again_without_the_lock(struct kunit *test)
 	check_map_result(test, io_pgtable_safe_map(pgt, SZ_64K, SZ_4K, SZ_32K, PGT_PROT,
 						   GFP_KERNEL), SZ_32K, 0);
 	KUNIT_EXPECT_EQ(test, held.calls, 2U);
-	KUNIT_EXPECT_FALSE(test, held.blocking[0]);
-	KUNIT_EXPECT_TRUE(test, held.blocking[1]);
+	KUNIT_EXPECT_EQ(test, (__force u32)held.gfp[0],
+			(__force u32)((GFP_KERNEL & ~__GFP_DIRECT_RECLAIM) | __GFP_NOWARN));
+	KUNIT_EXPECT_EQ(test, (__force u32)held.gfp[1], (__force u32)GFP_KERNEL);
 	check_range(test, SZ_64K, SZ_4K, SZ_32K);
 }
 
@@ -201,6 +202,23 @@ static void a_table_is_not_forgotten_by_a_failure(struct kunit *test)
 	expect_flush_without_lock(test, SZ_1G);
 }
 
+/* A block was to take the place of an empty table. What is above that is still there */
+static void a_table_above_is_not_forgotten_by_a_failure(struct kunit *test)
+{
+	struct io_pgtable_safe *pgt = open_held(test, 0, -ENOMEM);
+
+	if (!pgt_counts_pages(test))
+		kunit_skip(test, "the layer does not see the tables of this format");
+	held.calls = 1;
+	do_unmap(test, 0, SZ_4K);
+	held.calls = 0;
+	check_map_result(test, io_pgtable_safe_map(pgt, 0, 0, SZ_2M, PGT_PROT, GFP_ATOMIC), 0,
+			 -ENOMEM);
+	do_unmap_present(test, 0, SZ_1G, 0);
+	/* Of the highest two only a part was unmapped */
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&pgt_fixture(test)->pages), SZ_8K);
+}
+
 static struct kunit_case held_cases[] = {
 	KUNIT_CASE(a_part_is_gone_on_with),
 	KUNIT_CASE(a_part_is_reported_by_map_pages),
@@ -211,6 +229,7 @@ static struct kunit_case held_cases[] = {
 	KUNIT_CASE(an_unmap_of_nothing_breaks_the_table),
 	KUNIT_CASE(a_table_is_not_forgotten_by_a_part),
 	KUNIT_CASE(a_table_is_not_forgotten_by_a_failure),
+	KUNIT_CASE(a_table_above_is_not_forgotten_by_a_failure),
 	{}
 };
 

@@ -511,6 +511,7 @@ static void memory_is_bounded_by_the_peak(struct kunit *test)
 		}
 	}
 	KUNIT_EXPECT_EQ(test, chunk_bytes(l), bytes);
+	KUNIT_EXPECT_EQ(test, ledger_bytes(l), bytes);
 	KUNIT_EXPECT_EQ(test, level_at(l, 0), 3U);
 	ledger_destroy(l);
 }

@@ -5,6 +5,7 @@
  * else it takes. What fails has changed nothing.
  */
 #include <linux/bitops.h>
+#include <linux/debugfs.h>
 #include <linux/slab.h>
 
 #include "client.h"
@@ -182,15 +183,86 @@ static void every_allocation_may_fail(struct kunit *test)
 		KUNIT_EXPECT_GT(test, total, ARRAY_SIZE(sweeps));
 }
 
+/*
+ * As the kernel has it, allocations that may sleep never fail, and others fail with a stack
+ * trace. Only debugfs can change that: a file holds the address of what it sets.
+ */
+static void *fault_attr(const char *attr, const char *name)
+{
+	struct dentry *dir = debugfs_lookup(attr, NULL), *file;
+	void *value = NULL;
+
+	file = dir ? debugfs_lookup(name, dir) : NULL;
+	if (file)
+		value = d_inode(file)->i_private;
+	dput(file);
+	dput(dir);
+	return value;
+}
+
+static bool let_sleepers_fail(bool fail)
+{
+	static const char * const attrs[] = { "failslab", "fail_page_alloc" };
+	unsigned long *verbose;
+	unsigned int i;
+	bool *ignore;
+
+	for (i = 0; i < ARRAY_SIZE(attrs); i++) {
+		ignore = fault_attr(attrs[i], "ignore-gfp-wait");
+		verbose = fault_attr(attrs[i], "verbose");
+		if (!ignore || !verbose)
+			return false;
+		*ignore = !fail;
+		*verbose = fail ? 0 : 2;
+	}
+	return true;
+}
+
+static void every_allocation_of_a_table_may_fail(struct kunit *test)
+{
+	const struct pgt_format *format = test->param_value;
+	struct io_pgtable_safe *pgt;
+	struct io_pgtable_cfg cfg;
+	unsigned int nth;
+	bool failed;
+
+	/* It complains of a cache that it cannot create */
+	if (!pgt_format_built(format->fmt) || format->fmt == ARM_V7S)
+		kunit_skip(test, "not built, or not silent");
+	if (!let_sleepers_fail(true))
+		kunit_skip(test, "needs CONFIG_FAULT_INJECTION_DEBUG_FS");
+	pgt_make_cfg(test, format, &cfg);
+	for (nth = 1; nth < MOST_ALLOCATIONS; nth++) {
+		fail_nth_allocation(nth);
+		pgt = io_pgtable_safe_alloc(format->fmt, &cfg, pgt_fixture(test));
+		failed = an_allocation_failed();
+		if (!failed)
+			break;
+		KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(pgt), -ENOMEM);
+		io_pgtable_safe_free(pgt);
+	}
+	/* Ours, the format's and the root of the ledger */
+	KUNIT_EXPECT_GT(test, nth, 3);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, pgt);
+	io_pgtable_safe_free(pgt);
+}
+
+static void sweep_exit(struct kunit *test)
+{
+	let_sleepers_fail(false);
+	pgt_test_exit(test);
+}
+
 static struct kunit_case sweep_cases[] = {
 	KUNIT_CASE_PARAM(every_allocation_may_fail, pgt_formats_gen_params),
+	KUNIT_CASE_PARAM(every_allocation_of_a_table_may_fail, pgt_formats_gen_params),
 	{}
 };
 
 static struct kunit_suite sweep_suite = {
 	.name = "io_pgtable_safe_sweep",
 	.init = pgt_test_init,
-	.exit = pgt_test_exit,
+	.exit = sweep_exit,
 	.test_cases = sweep_cases,
 };
 

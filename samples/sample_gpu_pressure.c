@@ -214,8 +214,8 @@ static void each_allocation(struct story *s, struct raw *raw)
 	while (tally.failed < MAX_ATTEMPTS && fail_one(s, &tally))
 		;
 	tell(s, tally.undone && tally.undone + tally.coped == tally.failed,
-	     "fail each of %u allocations of a bind: %u x {0, -ENOMEM}, %u x {%s, 0}",
-	     tally.failed, tally.undone, tally.coped, size_name(LONG_BIND));
+	     "fail each of %u allocations of a bind: %u x {0, -ENOMEM}, %u are not needed",
+	     tally.failed, tally.undone, tally.coped);
 	raw_fail(s, raw);
 }
 

@@ -42,7 +42,8 @@ BOUNDS = {"min": "max", "max": "min", "min_t": "max_t", "max_t": "min_t",
 ERRNOS = ["EINVAL", "ERANGE", "EOVERFLOW", "EEXIST", "ENOENT", "ENOTBLK", "EBUSY", "ENOMEM",
           "EIO", "EOPNOTSUPP", "EINTR", "EUCLEAN"]
 # What states or checks something and does nothing.
-STATEMENTS = re.compile(r"(lockdep_assert\w*|BUILD_BUG\w*|static_assert|might_\w+|prefetch\w*)\(")
+STATEMENTS = re.compile(r"(lockdep_assert\w*|BUILD_BUG\w*|static_assert|might_\w+|prefetch\w*|"
+                        r"__acquire|__release|OPTIMIZER_HIDE_VAR)\(")
 INTEGERS = {T.BOOL, T.UCHAR, T.SCHAR, T.CHAR_S, T.USHORT, T.SHORT, T.UINT, T.INT, T.ULONG,
             T.LONG, T.ULONGLONG, T.LONGLONG}
 # An assignment that calls nothing.

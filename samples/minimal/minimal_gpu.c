@@ -15,7 +15,11 @@
 #define BUFFER_IOVA	SZ_1G
 #define BUFFER_SIZE	SZ_64K
 
-/* A GPU that nobody has wired up yet has nothing to forget */
+/*
+ * Replace this: invalidate leaves and tables, wait for it, do not sleep. It does nothing
+ * because no device walks the page table here. A driver calls io_pgtable_safe_set_live()
+ * before it tells its device of the table, and io_pgtable_safe_clear_live() afterwards.
+ */
 static void flush_all(void *cookie)
 {
 }
