@@ -105,31 +105,13 @@ static void restore_allocator(struct io_pgtable_cfg *cfg,
 }
 #endif
 
-/* log2 of the entries of a table, but for the highest */
-static unsigned int table_width(const struct io_pgtable_safe *pgt, enum io_pgtable_fmt fmt)
-{
-	/* A descriptor has eight bytes, but four in v7s, which has tables of 1K */
-	return fmt == ARM_V7S ? 8 : pgt->granule_shift - 3;
-}
-
-/*
- * A gather that says invalidations are queued: no format then reports leaves
- * one by one, see iommu_iotlb_gather_queued().
- */
-static void set_gather(struct iommu_iotlb_gather *gather)
-{
-	iommu_iotlb_gather_init(gather);
-#ifdef CONFIG_IOMMU_API
-	gather->queued = true;
-#endif
-}
-
 /* What can be mapped where, from the granted configuration */
 static int set_geometry(struct io_pgtable_safe *pgt, enum io_pgtable_fmt fmt)
 {
 	static atomic64_t ids = ATOMIC64_INIT(0);
 	const struct format *format = find_format(fmt);
 	struct io_pgtable_cfg *cfg = &pgt->cfg;
+	bool v7s = fmt == ARM_V7S;
 
 	pgt->id = atomic64_inc_return(&ids);
 	pgt->write_implies_read = format && format->write_implies_read;
@@ -156,9 +138,14 @@ static int set_geometry(struct io_pgtable_safe *pgt, enum io_pgtable_fmt fmt)
 	pgt->paddr_last = min_t(u64, GENMASK_ULL(cfg->oas - 1, 0),
 				(phys_addr_t)U64_MAX);
 
-	set_gather(&pgt->gather);
-	return ledger_init(&pgt->ledger, pgt->granule_shift, table_width(pgt, fmt), cfg->ias,
-			   fmt == ARM_V7S ? 2 : 0);
+	/* With a gather that has invalidations queued no format reports leaves one by one */
+	iommu_iotlb_gather_init(&pgt->gather);
+#ifdef CONFIG_IOMMU_API
+	pgt->gather.queued = true;
+#endif
+	/* A descriptor has eight bytes, but four in v7s, which has tables of 1K */
+	return ledger_init(&pgt->ledger, pgt->granule_shift, v7s ? 8 : pgt->granule_shift - 3,
+			   cfg->ias, v7s ? 2 : 0);
 }
 
 static int alloc_backend(struct io_pgtable_safe *pgt, enum io_pgtable_fmt fmt,

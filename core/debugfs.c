@@ -289,10 +289,10 @@ static void put_counts(struct io_pgtable_safe *pgt, const struct watch_out *out)
 	if (!w)
 		return;
 	watch_sum(w, &sum);
-	put_line(out, "%llu maps, %llu unmaps, %llu cuts, %llu flushes, %llu undone",
+	put_line(out, "maps %llu, unmaps %llu, cuts %llu, flushes %llu, undone %llu",
 		 sum.events[WATCH_MAP], sum.events[WATCH_UNMAP], sum.events[WATCH_CUT],
 		 sum.events[WATCH_FLUSH], sum.events[WATCH_UNDO]);
-	put_line(out, "%llu tables kept for a flush, %llu given back",
+	put_line(out, "tables kept for a flush %llu, given back %llu",
 		 sum.events[WATCH_KEPT], sum.events[WATCH_FREED]);
 	for (i = 0; i < ARRAY_SIZE(sum.refused); i++)
 		if (sum.refused[i])

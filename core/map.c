@@ -27,7 +27,7 @@
  * @size: Its size.
  * @prot: Protection.
  * @gfp: For tables and ledger.
- * @shift: log2 of the leaves that the ledger has for what follows, or 0.
+ * @leaf: Size of the leaves that the ledger has for what follows, or 0.
  * @last: The last byte for which it has them.
  * @tables: Tables that the format frees.
  */
@@ -37,7 +37,7 @@ struct map_op {
 	u64 size;
 	int prot;
 	gfp_t gfp;
-	unsigned int shift;
+	u64 leaf;
 	u64 last;
 	struct table_op tables;
 };
@@ -62,7 +62,7 @@ static __always_inline void init_map(struct map_op *op, struct io_pgtable_safe *
 	op->size = size;
 	op->prot = prot;
 	op->gfp = gfp;
-	op->shift = 0;
+	op->leaf = 0;
 	op->tables.task = NULL;
 }
 
@@ -76,9 +76,9 @@ static int claim_map(struct map_op *op)
 			   &claimed);
 	if (err)
 		return err;
-	/* Each slot was claimed as a leaf */
+	/* Each slot was claimed as a leaf, which there may not be of its size */
 	if (claimed.granule == claimed.largest)
-		op->shift = claimed.granule;
+		op->leaf = op->pgt->pgsizes & BIT_ULL(claimed.granule);
 	op->last = op->first + op->size - 1;
 	/* A block may take the place of an empty table */
 	begin_tables(op->pgt, &op->tables, true);
@@ -93,7 +93,7 @@ static int record_run(struct map_op *op, u64 iova, u64 size, unsigned int shift)
 	int err;
 
 	err = ledger_record(l, first, last, shift, op->gfp);
-	op->shift = shift;
+	op->leaf = BIT_ULL(shift);
 	if (shift == op->pgt->granule_shift)
 		last = ledger_node_end(l, last);
 	op->last = last + op->pgt->iova_first;
@@ -117,7 +117,9 @@ map_run(struct map_op *op, u64 iova, phys_addr_t paddr, unsigned int shift, u64 
 		room = ledger_room(&pgt->ledger, to_offset(pgt, iova), shift);
 	count = max_run(min(pgcount, room), shift, MAX_RUN);
 	size = (u64)count << shift;
-	if (shift != op->shift || iova + size - 1 > op->last) {
+	if (op->leaf == BIT_ULL(shift) && iova <= op->last) {
+		size = min(size, op->last - iova + 1);
+	} else {
 		err = record_run(op, iova, size, shift);
 		if (unlikely(err))
 			return map_result(0, err);

@@ -123,18 +123,17 @@ static __always_inline bool next_piece(struct sg_part *part, u64 *paddr, u64 *si
 }
 
 /*
- * One piece after the other. Pages that are recorded already, which most pieces are if
- * there are many, go a short way, which nobody sees: so it is for when nobody watches.
+ * One piece after the other. Those that are one leaf and recorded already, which most are
+ * if there are many, go a short way, which nobody sees: so it is for when nobody watches.
  */
 static __always_inline int map_piece(struct map_op *op, u64 *iova, phys_addr_t paddr, u64 size)
 {
 	struct io_pgtable_safe *pgt = op->pgt;
 	struct io_pgtable_safe_map_result res;
 
-	if (likely(size == pgt->granule && op->shift == pgt->granule_shift &&
-		   *iova <= op->last && !watching())) {
-		res = backend_map_once(pgt, *iova, paddr, size, pgt->granule_shift, op->prot,
-				       op->gfp);
+	if (likely(size == op->leaf && *iova <= op->last && !((*iova | paddr) & (size - 1)) &&
+		   !watching())) {
+		res = backend_map_once(pgt, *iova, paddr, size, __ffs64(size), op->prot, op->gfp);
 		*iova += res.mapped;
 		return res.err;
 	}

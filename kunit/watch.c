@@ -353,7 +353,7 @@ static void calls_are_counted(struct kunit *test)
 {
 	open_format(test, PGT_LPAE_4K);
 	do_map(test, SZ_1G, 0, SZ_4K);
-	KUNIT_EXPECT_FALSE(test, strstr(print_table(test), " maps, "));
+	KUNIT_EXPECT_FALSE(test, strstr(print_table(test), "maps "));
 	begin_to_count(test);
 	do_map(test, SZ_2M - SZ_4K, PADDR - SZ_4K, SZ_2M + SZ_8K);
 	do_map(test, SZ_1G + SZ_4K, 0, SZ_4K);
@@ -363,7 +363,7 @@ static void calls_are_counted(struct kunit *test)
 	do_unmap_fails(test, SZ_4K, SZ_4K, -ENOENT);
 	do_cut(test, SZ_2M, SZ_4K);
 	do_unmap(test, SZ_1G, SZ_8K);
-	expect_line(test, "\n2 maps, 1 unmaps, 1 cuts, 0 flushes, 0 undone\n");
+	expect_line(test, "\nmaps 2, unmaps 1, cuts 1, flushes 0, undone 0\n");
 	expect_line(test, "\nrefused with %pe: 1\n", ERR_PTR(-EEXIST));
 	expect_line(test, "\nrefused with %pe: 1\n", ERR_PTR(-EINVAL));
 	expect_line(test, "\nrefused with %pe: 2\n", ERR_PTR(-ENOENT));
@@ -380,7 +380,7 @@ static void an_undo_is_counted(struct kunit *test)
 	begin_to_count(test);
 	mock_next_map(mock, SZ_8K, -EPERM);
 	do_map_fails(test, SZ_4K, PADDR, SZ_16K, -EPERM);
-	expect_line(test, "\n0 maps, 0 unmaps, 0 cuts, 0 flushes, 1 undone\n");
+	expect_line(test, "\nmaps 0, unmaps 0, cuts 0, flushes 0, undone 1\n");
 	expect_line(test, "\nfailed with another error: 1\n");
 }
 
@@ -397,9 +397,9 @@ static void what_is_kept_is_counted(struct kunit *test)
 	check_unmap_result(test, io_pgtable_safe_unmap(pgt, SZ_2M, SZ_2M,
 						       IO_PGTABLE_SAFE_NO_FLUSH), SZ_2M, 0);
 	expect_line(test, "\n0 bytes mapped, %u of tables kept, ", SZ_4K);
-	expect_line(test, "\n1 tables kept for a flush, 0 given back\n");
+	expect_line(test, "\ntables kept for a flush 1, given back 0\n");
 	KUNIT_EXPECT_EQ(test, io_pgtable_safe_flush(pgt, SZ_2M, SZ_2M), 0);
-	expect_line(test, "\n1 tables kept for a flush, 1 given back\n");
+	expect_line(test, "\ntables kept for a flush 1, given back 1\n");
 }
 
 static void ranges_are_leaves_in_a_row(struct kunit *test)

@@ -78,7 +78,7 @@ void story_watch(struct story *s)
 
 	tell_chapter("What the driver does can be watched");
 	err = sample_as_watch(s->gpu, s->as);
-	tell(s, !err, "from here on address space 0 is in debugfs");
+	tell(s, !err, "from here on the page table of address space 0 is in debugfs");
 	free_too_early(s);
 	bind_to_be_seen(s);
 }
