@@ -153,6 +153,7 @@ static int alloc_backend(struct io_pgtable_safe *pgt, enum io_pgtable_fmt fmt,
 {
 	struct io_pgtable_cfg granted = *cfg;
 
+	/* The top-level table is allocated while there is nothing else yet */
 	pgt->cfg = *cfg;
 	pgt->tlb = cfg->tlb;
 	table_pages_init(&pgt->tables, cfg->iommu_dev);
@@ -221,6 +222,8 @@ io_pgtable_safe_alloc(enum io_pgtable_fmt fmt, const struct io_pgtable_cfg *cfg,
 	if (err)
 		goto free_ops;
 	pgt->may_hold = true;
+	if (pgt->tables.on)
+		table_pages_set_levels(&pgt->tables, fmt, pgt->cfg.ias, pgt->granule_shift);
 	return pgt;
 
 free_ops:

@@ -41,27 +41,11 @@ static int reserve_chunks(struct io_pgtable_safe_reserve *r, const struct ledger
 	return err;
 }
 
-/* Whatever is mapped in the range, once, without the top-level table */
-static u64 count_tables(const struct io_pgtable_safe *pgt, u64 first, u64 last)
-{
-	const struct ledger *l = &pgt->ledger;
-	unsigned int lvl;
-	u64 n = 0;
-
-	/* Always has four levels, see arm_mali_lpae_alloc_pgtable() */
-	if (io_pgtable_ops_to_pgtable(pgt->ops)->fmt == ARM_MALI_LPAE)
-		n = 4 - l->levels;
-	/* There is a node for each but the root */
-	for (lvl = 1; lvl < l->levels; lvl++)
-		n += ledger_touched(first, last, l->level[lvl].shift, 0);
-	return n;
-}
-
 static int fill_reserve(struct io_pgtable_safe *pgt, struct io_pgtable_safe_reserve *r,
 			gfp_t gfp)
 {
 	u64 first = to_offset(pgt, r->first), last = to_offset(pgt, r->last);
-	u64 n = count_tables(pgt, first, last);
+	u64 n = table_pages_count(&pgt->tables, first, last);
 	int err;
 
 	/* Not even if there were nothing else: do not go and try */

@@ -149,6 +149,8 @@ static inline void *table_pages_alloc(struct table_pages *t, size_t size, gfp_t 
 		if (!p)
 			return NULL;
 	}
+	if (!t->top)
+		t->top = size;
 
 	spin_lock(&t->lock);
 	p = p ?: table_pages_reserved(t, size);
@@ -160,6 +162,52 @@ static inline void *table_pages_alloc(struct table_pages *t, size_t size, gfp_t 
 	}
 	spin_unlock(&t->lock);
 	return pages;
+}
+
+/**
+ * table_pages_set_levels() - Find out of how many levels of tables there are.
+ * @t: The pages, of a table that has been allocated.
+ * @fmt: Its format: one of LPAE.
+ * @ias: Bits of an iova.
+ * @shift: log2 of the granule.
+ *
+ * Each level takes a number of bits of the iova, and the top one what remains, or
+ * more where tables are concatenated: the size of the top-level table says.
+ */
+static inline void table_pages_set_levels(struct table_pages *t, enum io_pgtable_fmt fmt,
+					  unsigned int ias, unsigned int shift)
+{
+	unsigned int bits = shift - 3, top = t->top ? __fls(t->top) - 3 : 0;
+
+	t->shift = shift;
+	t->levels = ias - shift > top ? DIV_ROUND_UP(ias - shift - top, bits) : 0;
+	/* Always four, see arm_mali_lpae_alloc_pgtable() */
+	if (fmt == ARM_MALI_LPAE)
+		t->levels = 3;
+}
+
+/**
+ * table_pages_count() - How many tables may a range need?
+ * @t: The pages.
+ * @first: Offset of the first byte in the address space.
+ * @last: Of the last.
+ *
+ * Whatever is mapped in it, once: with pages of the smallest size there is a
+ * table for each part of it that a table can describe, on each level.
+ *
+ * Context: Process context, atomic sections included.
+ * Return: The number, without the top-level table.
+ */
+static u64 table_pages_count(const struct table_pages *t, u64 first, u64 last)
+{
+	unsigned int shift = t->shift, i;
+	u64 n = 0;
+
+	for (i = 0; i < t->levels; i++) {
+		shift += t->shift - 3;
+		n += (last >> shift) - (first >> shift) + 1;
+	}
+	return n;
 }
 
 /* --- what is freed -------------------------------------------------------- */

@@ -68,6 +68,9 @@ struct table_op {
  * struct table_pages - The pages of one page table.
  * @source: Where they come from.
  * @on: The format gets its pages here.
+ * @top: Size of the top-level table in bytes, the first to be allocated.
+ * @levels: Levels of tables below it.
+ * @shift: log2 of the granule: of the size of these tables, and of a page.
  * @lock: Protects what follows. Only &ledger.lock is taken within.
  * @ops: Operations that may free tables.
  * @unused: Records of the pages that are in the table.
@@ -80,6 +83,9 @@ struct table_op {
 struct table_pages {
 	struct table_source source;
 	bool on;
+	size_t top;
+	unsigned int levels;
+	unsigned int shift;
 	spinlock_t lock; /* for what follows */
 	struct table_op *ops __guarded_by(&lock);
 	struct table_page *unused __guarded_by(&lock);
