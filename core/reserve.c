@@ -115,8 +115,7 @@ EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_reserve, IO_PGTABLE_SAFE_NS);
  * pointer goes out of scope.
  *
  * Context: Process context, atomic sections included, as far as the driver's page
- * allocator allows. Must not race with
- * anything that uses @r.
+ * allocator allows. Must not race with anything that uses @r.
  */
 void io_pgtable_safe_unreserve(struct io_pgtable_safe_reserve *r)
 {

@@ -402,6 +402,35 @@ static void what_is_kept_is_counted(struct kunit *test)
 	expect_line(test, "\ntables kept for a flush 1, given back 1\n");
 }
 
+static u64 printed_ledger(struct kunit *test)
+{
+	const char *line = strstr(print_table(test), " of tables kept, ");
+	u64 bytes = 0;
+
+	KUNIT_ASSERT_NOT_NULL(test, line);
+	if (sscanf(line, " of tables kept, %llu of the ledger", &bytes) != 1)
+		KUNIT_FAIL(test, "no bytes of the ledger in '%s'", line);
+	return bytes;
+}
+
+static void what_a_reservation_gives_is_counted(struct kunit *test)
+{
+	struct io_pgtable_safe_reserve *r;
+	struct io_pgtable_safe *pgt;
+	u64 before;
+
+	open_format(test, PGT_LPAE_4K);
+	if (!pgt_counts_pages(test))
+		kunit_skip(test, "tables of this format cannot be reserved");
+	pgt = pgt_fixture(test)->pgt;
+	before = printed_ledger(test);
+	r = io_pgtable_safe_reserve(pgt, SZ_1G, SZ_2M, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, r);
+	KUNIT_EXPECT_EQ(test, io_pgtable_safe_reserve_attach(pgt, r), 0);
+	KUNIT_EXPECT_GT(test, printed_ledger(test), before);
+	io_pgtable_safe_unreserve(r);
+}
+
 static void ranges_are_leaves_in_a_row(struct kunit *test)
 {
 	open_format(test, PGT_LPAE_4K);
@@ -866,6 +895,7 @@ static struct kunit_case watch_cases[] = {
 	KUNIT_CASE(calls_are_counted),
 	KUNIT_CASE(an_undo_is_counted),
 	KUNIT_CASE(what_is_kept_is_counted),
+	KUNIT_CASE(what_a_reservation_gives_is_counted),
 	KUNIT_CASE(ranges_are_leaves_in_a_row),
 	KUNIT_CASE(ranges_end_with_the_address_space),
 	KUNIT_CASE(no_more_ranges_than_can_be_read),
