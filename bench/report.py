@@ -284,9 +284,9 @@ def print_instructions(result):
 
 
 def print_targets(result):
-    print(f"\n{'targets':44}{'':9}{'at most':>9}{'is':>9}")
+    print(f"\n{'targets':48}{'':9}{'at most':>9}{'is':>9}")
     for t in result["targets"]:
-        print(f"{t['case']:44}{t['op']:9}{t['target']:9.2f}{t['measured']:9.2f}"
+        print(f"{t['case']:48}{t['op']:9}{t['target']:9.2f}{t['measured']:9.2f}"
               f"  {'met' if t['met'] else 'missed'}")
     met = sum(t["met"] for t in result["targets"])
     print(f"{met} of {len(result['targets'])} targets met")
