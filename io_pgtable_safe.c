@@ -317,6 +317,9 @@ io_pgtable_safe_wrap(struct io_pgtable_ops *ops,
 }
 EXPORT_SYMBOL_NS_GPL(io_pgtable_safe_wrap, IO_PGTABLE_SAFE_NS);
 
+/* A live page table: its pages and their records stay for good */
+static bool leaked;
+
 /**
  * io_pgtable_safe_free() - Free a page table.
  * @pgt: The page table; NULL and an ERR_PTR are ignored.
@@ -345,6 +348,7 @@ void io_pgtable_safe_free(struct io_pgtable_safe *pgt)
 		dev_err_ratelimited(pgt->cfg.iommu_dev,
 				    "io_pgtable_safe: page table not freed: it is live, see io_pgtable_safe_clear_live(); %llu bytes mapped\n",
 				    mapped);
+		WRITE_ONCE(leaked, true);
 		return;
 	}
 	if (mapped)
@@ -434,11 +438,12 @@ static int __init io_pgtable_safe_init(void)
 }
 
 /* Before drivers that are built in */
-subsys_initcall(io_pgtable_safe_init);
+core_initcall(io_pgtable_safe_init);
 
 static void __exit io_pgtable_safe_exit(void)
 {
-	kmem_cache_destroy(io_pgtable_safe_page_cache);
+	if (!leaked)
+		kmem_cache_destroy(io_pgtable_safe_page_cache);
 }
 module_exit(io_pgtable_safe_exit);
 

@@ -114,8 +114,8 @@ static void ledger_settle(struct ledger *l, u64 first, u64 last, enum ledger_out
  * @gfp: For the nodes that a map needs at the ends of the range.
  * @c: What there is to know of it.
  *
- * A claim of several pieces becomes visible piece by piece, so one that is refused in the
- * middle may make another one see -EBUSY for a moment.
+ * A claim of several pieces becomes visible piece by piece, so one that loses against
+ * another in the middle may make a third one see -EBUSY for a moment.
  *
  * Context: Process context, atomic sections included; sleeps if @gfp allows it.
  * Return: 0; what ledger_check() returns; -ENOMEM.
@@ -124,7 +124,7 @@ static int ledger_claim(struct ledger *l, u64 first, u64 last, enum ledger_want 
 			gfp_t gfp, struct ledger_claimed *c)
 {
 	struct ledger_piece p = ledger_pieces(first, last);
-	bool map = want == LEDGER_MAP;
+	bool looked = false, map = want == LEDGER_MAP;
 	struct ledger_node *node;
 	unsigned int lvl, shift;
 	int err = 0;
@@ -134,17 +134,21 @@ static int ledger_claim(struct ledger *l, u64 first, u64 last, enum ledger_want 
 	c->tables = false;
 	while (!err && ledger_next_piece(l, &p)) {
 		lvl = ledger_lvl(p.node);
-		if (ledger_judge(l, &p, want) || (map && ledger_is_closed(l, p.first, p.end))) {
+		if (p.more && !looked) {
+			/* One that will be refused is not to get in the way of others */
+			ledger_drop(&p, true);
+			err = ledger_check(l, first, last, want);
+			looked = true;
+		} else if (ledger_judge(l, &p, want) ||
+			   (map && ledger_is_closed(l, p.first, p.end))) {
 			ledger_drop(&p, true);
 			err = -EAGAIN;
 		} else if (map && !p.whole) {
 			ledger_drop(&p, true);
-			/* One that will be refused is not to make nodes */
-			err = ledger_check(l, p.first, last, want);
-			node = err ? NULL : ledger_reach(l, p.first, lvl - 1, false, gfp);
-			if (!IS_ERR_OR_NULL(node))
+			node = ledger_reach(l, p.first, lvl - 1, false, gfp);
+			if (!IS_ERR(node))
 				ledger_unlock_node(node);
-			else if (node == ERR_PTR(-ENOMEM))
+			else if (PTR_ERR(node) == -ENOMEM)
 				err = -ENOMEM;
 		} else if (p.whole) {
 			ledger_set(p.node, p.a, p.b, map ? LEDGER_CLAIMED : LEDGER_BEGIN, 0);

@@ -503,6 +503,43 @@ static void exactly_one_wins_while_all_sleep_inside(struct kunit *test)
 		race_for_one_range(test);
 }
 
+/* --- calls that are refused ----------------------------------------------- */
+
+#define LONG_RANGE	SZ_64M
+
+/* Pages in many nodes, and a hole behind them */
+static void unmap_too_much(struct racer *r)
+{
+	unsigned int i;
+
+	for (i = 0; i < 1000 && r->unmap.err == -ENOENT; i++)
+		r->unmap = io_pgtable_safe_unmap(r->fix->pgt, 0, LONG_RANGE + PAGE, 0);
+	WRITE_ONCE(*(bool *)r->data, true);
+}
+
+/* A second CPU may see what it does meanwhile */
+static void a_refused_call_gets_in_nobodys_way(struct kunit *test)
+{
+	struct racer r = { .unmap.err = -ENOENT };
+	struct io_pgtable_safe_span span;
+	unsigned int wrong = 0;
+	bool over = false;
+
+	open_format(test, PGT_LPAE_4K);
+	do_map(test, 0, PAGE, LONG_RANGE);
+	r.data = &over;
+	start_racer(test, &r, unmap_too_much, NULL);
+	while (!READ_ONCE(over)) {
+		if (io_pgtable_safe_lookup(pgt_fixture(test)->pgt, PAGE, &span))
+			wrong++;
+		cond_resched();
+	}
+	join_pgt_thread(test, &r.thread);
+	KUNIT_EXPECT_EQ(test, wrong, 0U);
+	KUNIT_EXPECT_EQ(test, r.unmap.err, -ENOENT);
+	do_unmap(test, 0, LONG_RANGE);
+}
+
 /* --- storms --------------------------------------------------------------- */
 
 /*
@@ -813,6 +850,7 @@ static struct kunit_case storm_cases[] = {
 	KUNIT_CASE(exactly_one_wins_while_all_sleep_inside),
 	KUNIT_CASE(storm_with_naps_inside),
 	KUNIT_CASE_SLOW(long_storm),
+	KUNIT_CASE(a_refused_call_gets_in_nobodys_way),
 	{}
 };
 

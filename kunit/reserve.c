@@ -452,7 +452,8 @@ static void the_cost_is_as_documented(struct kunit *test)
 	r = reserve(test, SZ_1G, SZ_1G);
 	left = io_pgtable_safe_reserve_left(r);
 	KUNIT_EXPECT_GE(test, left, 514ULL * SZ_4K);
-	KUNIT_EXPECT_LE(test, left, 514ULL * (SZ_4K + 320));
+	/* Some 250 bytes, and more where locks are debugged */
+	KUNIT_EXPECT_LE(test, left, 514ULL * (SZ_4K + 400));
 	io_pgtable_safe_unreserve(r);
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&pgt_fixture(test)->pages), SZ_4K);
 }

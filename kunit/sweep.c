@@ -223,7 +223,7 @@ static void every_allocation_of_a_table_may_fail(struct kunit *test)
 	const struct pgt_format *format = test->param_value;
 	struct io_pgtable_safe *pgt;
 	struct io_pgtable_cfg cfg;
-	unsigned int nth;
+	unsigned int nth, refused = 0;
 	bool failed;
 
 	/* It complains of a cache that it cannot create */
@@ -238,11 +238,15 @@ static void every_allocation_of_a_table_may_fail(struct kunit *test)
 		failed = an_allocation_failed();
 		if (!failed)
 			break;
-		KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(pgt), -ENOMEM);
+		/* The slab may try to get fewer pages */
+		if (IS_ERR(pgt)) {
+			KUNIT_EXPECT_EQ(test, PTR_ERR(pgt), -ENOMEM);
+			refused++;
+		}
 		io_pgtable_safe_free(pgt);
 	}
 	/* Ours, the format's and the root of the ledger */
-	KUNIT_EXPECT_GT(test, nth, 3);
+	KUNIT_EXPECT_GE(test, refused, 3);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, pgt);
 	io_pgtable_safe_free(pgt);
 }
