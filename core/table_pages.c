@@ -37,9 +37,8 @@
  *
  * None of this may depend on memory, so each page has its record from the start (a
  * flush in the middle of a range takes another one, and counts for nothing if there
- * is none). Neither
- * can it be kept in the page, because the walker may be reading that, nor in
- * struct page, which is not the layer's where a driver allocates.
+ * is none). Neither can it be kept in the page, because the walker may be reading that,
+ * nor in struct page, which is not the layer's where a driver allocates.
  */
 
 static void table_pages_init(struct table_pages *t, struct device *dev)
