@@ -70,8 +70,10 @@ iterator name for_each_sgtable_dma_sg;
 +					  prot, GFP_NOWAIT);
 +	if (res.err)
 +		return res.err;
--	return panthor_vm_flush_range(vm, start_iova, iova - start_iova);
-+	return panthor_vm_flush_range(vm, iova, size);
+	return panthor_vm_flush_range(vm,
+-				      start_iova, iova - start_iova
++				      iova, size
+				     );
  }
 
 // --- unmap: should the table not hold what the driver thinks, all goes ---
@@ -113,8 +115,10 @@ statement S;
 -	while (offset < size) S
 +	res = io_pgtable_safe_unmap(vm->pgtbl_ops, iova, size, 0);
 +	drm_WARN_ON(&ptdev->base, res.err);
--	return panthor_vm_flush_range(vm, iova, size);
-+	return res.err;
+	return
+-	panthor_vm_flush_range(vm, iova, size)
++	res.err
+	;
  }
 
 // --- unmap of a part: the table knows its blocks, and maps back what it cuts ---
