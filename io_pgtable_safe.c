@@ -154,7 +154,6 @@ static int alloc_backend(struct io_pgtable_safe *pgt, enum io_pgtable_fmt fmt,
 	struct io_pgtable_cfg granted = *cfg;
 
 	/* The top-level table is allocated while there is nothing else yet */
-	pgt->cfg = *cfg;
 	pgt->tlb = cfg->tlb;
 	table_pages_init(&pgt->tables, cfg->iommu_dev);
 	if (formats[fmt].custom_alloc)

@@ -745,16 +745,14 @@ static void s2_spaces_can_be_mapped_to_both_ends(struct kunit *test)
 	do_unmap_present(test, 0, fix->last + 1, block + 2 * granule);
 }
 
-/* As many tables are reserved as a map takes: fewer levels where tables are concatenated */
-static void s2_spaces_reserve_what_a_map_takes(struct kunit *test)
+/* As many tables are reserved as a map takes */
+static void reserve_what_a_map_takes(struct kunit *test)
 {
 	struct pgt_test *fix = pgt_fixture(test);
 	struct io_pgtable_safe_reserve *r;
 	int reserved, taken;
-	u64 iova;
+	u64 iova = fix->last - fix->granule + 1;
 
-	open_s2_space(test);
-	iova = fix->last - fix->granule + 1;
 	reserved = atomic_read(&fix->page_allocs);
 	r = io_pgtable_safe_reserve(fix->pgt, iova, fix->granule, GFP_KERNEL);
 	if (PTR_ERR_OR_ZERO(r) == -EOPNOTSUPP)
@@ -767,6 +765,24 @@ static void s2_spaces_reserve_what_a_map_takes(struct kunit *test)
 	taken = atomic_read(&fix->page_allocs) - taken;
 	KUNIT_EXPECT_EQ(test, reserved, taken);
 	do_unmap(test, iova, fix->granule);
+}
+
+/* Fewer levels where tables are concatenated */
+static void s2_spaces_reserve_what_a_map_takes(struct kunit *test)
+{
+	open_s2_space(test);
+	reserve_what_a_map_takes(test);
+}
+
+/* Four levels, however small the address space */
+static void mali_reserves_what_a_map_takes(struct kunit *test)
+{
+	struct io_pgtable_cfg cfg;
+
+	pgt_make_cfg(test, &pgt_formats[PGT_MALI], &cfg);
+	cfg.ias = 32;
+	open_cfg(test, ARM_MALI_LPAE, &cfg);
+	reserve_what_a_map_takes(test);
 }
 
 /* --- DART ------------------------------------------------------------------- */
@@ -875,6 +891,7 @@ static struct kunit_case granted_cases[] = {
 	KUNIT_CASE(no_bytes_in_an_address_space_of_64_bits),
 	KUNIT_CASE_PARAM(s2_spaces_can_be_mapped_to_both_ends, s2_spaces_gen_params),
 	KUNIT_CASE_PARAM(s2_spaces_reserve_what_a_map_takes, s2_spaces_gen_params),
+	KUNIT_CASE(mali_reserves_what_a_map_takes),
 	KUNIT_CASE(dart_may_have_as_many_input_as_output_bits),
 	KUNIT_CASE(dart_with_too_many_bits_says_so),
 	KUNIT_CASE(outer_cache_for_a_walk_that_is_not_coherent),

@@ -86,6 +86,20 @@ static void a_table_leaves_nothing(struct kunit *test)
 	repeat(test, live_once);
 }
 
+static void watch_once(struct kunit *test)
+{
+	open_format(test, PGT_LPAE_4K);
+	KUNIT_EXPECT_EQ(test, io_pgtable_safe_debugfs(pgt_of(test), NULL), 0);
+	do_map(test, SZ_1G, 0, SZ_4K);
+	do_unmap(test, SZ_1G, SZ_4K);
+	close_table(test);
+}
+
+static void a_watched_table_leaves_nothing(struct kunit *test)
+{
+	repeat(test, watch_once);
+}
+
 #define TABLES 16
 
 /* Pages that the kernel gave: the walker is not coherent, so it is the format's affair */
@@ -312,6 +326,7 @@ static void a_cut_on_an_empty_reservation_leaves_nothing(struct kunit *test)
 
 static struct kunit_case leak_cases[] = {
 	KUNIT_CASE_SLOW(a_table_leaves_nothing),
+	KUNIT_CASE_SLOW(a_watched_table_leaves_nothing),
 	KUNIT_CASE_SLOW(a_table_of_kernel_pages_leaves_nothing),
 	KUNIT_CASE_SLOW(an_alloc_that_fails_leaves_nothing),
 	KUNIT_CASE_SLOW(maps_leave_nothing),
