@@ -11,7 +11,6 @@
 #include "mock_format.h"
 
 #define THREADS 4
-/* Longer than anything here takes; so that a deadlock fails the case. */
 
 /*
  * Different ones, so that each block needs its own note unless the table happened to
