@@ -123,7 +123,7 @@ static bool ledger_next_extent(struct ledger *l, u64 first, u64 last, bool busy,
 		}
 		if (found)
 			slot = ledger_find(p.node, slot, p.b, busy, false);
-		if (found && slot <= p.b) {
+		if (slot <= p.b) {
 			*end = ledger_offset(l, p.node, slot) - 1;
 			ledger_drop(&p, false);
 			break;

@@ -90,7 +90,9 @@ static void watch_once(struct kunit *test)
 {
 	open_format(test, PGT_LPAE_4K);
 	KUNIT_EXPECT_EQ(test, io_pgtable_safe_debugfs(pgt_of(test), NULL), 0);
+	io_pgtable_safe_check_pages(true);
 	do_map(test, SZ_1G, 0, SZ_4K);
+	io_pgtable_safe_check_pages(false);
 	do_unmap(test, SZ_1G, SZ_4K);
 	close_table(test);
 }

@@ -191,7 +191,7 @@ static void try_turns_a_positive_error_into_a_negative_one(struct kunit *test)
 {
 	struct mock_format *mock = open_mock(test, NULL);
 
-	mock_next_map(mock, 3 * PAGE, 12);
+	mock_next_map(mock, 3 * PAGE, 1);
 	check_map_result(test, try_eight(test), 3 * PAGE, -EIO);
 	check_pages(test, 3);
 	check_works(test);
@@ -301,7 +301,7 @@ static void positive_error_is_an_error(struct kunit *test)
 {
 	struct mock_format *mock = open_mock(test, NULL);
 
-	mock_next_map(mock, 3 * PAGE, 12);
+	mock_next_map(mock, 3 * PAGE, 1);
 	check_map_result(test, map_eight(test), 0, -EIO);
 	check_pages(test, 0);
 	check_works(test);

@@ -840,6 +840,10 @@ static void says_when_something_may_be_missed(struct kunit *test)
 	do_map(test, 0, paddr, SZ_4K);
 	KUNIT_EXPECT_TRUE(test, an_allocation_failed());
 	expect_mapped(test, SZ_4K, SZ_4K);
+	/* Once */
+	fail_nth_allocation(1);
+	do_map(test, SZ_8K, paddr + SZ_8K, SZ_4K);
+	KUNIT_EXPECT_TRUE(test, an_allocation_failed());
 	KUNIT_EXPECT_EQ(test, count_in_log("check of mapped pages"), before + 1);
 }
 
