@@ -26,7 +26,7 @@
  *
  * - An operation that invalidates what it unmapped, which covers these ranges,
  *   gives the pages back afterwards.
- * - Else the operation leaves them behind. A flush covers what was freed before it
+ * - Else the operation leaves them behind. A flush covers what was left before it
  *   began. What it covers of a page's range need not be flushed again, and a page
  *   goes back when all of that has been.
  *
@@ -290,10 +290,8 @@ static inline void table_pages_free(struct table_pages *t, void *pages, size_t s
 	if (keep) {
 		*p = (struct table_page){
 			.next = op->freed, .pages = pages, .size = size,
-			.first = op->first, .last = op->last, .when = t->now,
+			.first = op->first, .last = op->last,
 		};
-		if (!op->freed)
-			op->oldest = p;
 		op->freed = p;
 		t->kept += size;
 		if (watching())
@@ -356,15 +354,19 @@ static void table_op_stop(struct table_pages *t, struct table_op *op)
  */
 static void table_op_end(struct table_pages *t, struct table_op *op, bool invalidated)
 {
-	if (!op->freed)
-		return;
+	struct table_page *p;
+
 	if (invalidated) {
 		table_pages_release(t, op->freed);
 		return;
 	}
 	spin_lock(&t->lock);
-	op->oldest->next = t->left;
-	t->left = op->freed;
+	while ((p = op->freed)) {
+		op->freed = p->next;
+		p->when = t->now;
+		p->next = t->left;
+		t->left = p;
+	}
 	t->now++;
 	spin_unlock(&t->lock);
 }

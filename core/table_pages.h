@@ -18,7 +18,7 @@
  * @size: Its size in bytes.
  * @first: First byte of what must be invalidated before it is given back.
  * @last: The last byte.
- * @when: When it was freed.
+ * @when: When the operation that freed it was over.
  */
 struct table_page {
 	struct table_page *next;
@@ -51,7 +51,6 @@ struct table_source {
  * @next: The next one.
  * @task: Who runs it, or NULL if it keeps none.
  * @freed: What it has freed, by &table_page.next.
- * @oldest: What it freed first.
  * @armed: The format has asked for a flush and may free now.
  * @first: First byte of what it asked to be flushed last.
  * @last: The last byte.
@@ -60,7 +59,6 @@ struct table_op {
 	struct table_op *next;
 	struct task_struct *task;
 	struct table_page *freed;
-	struct table_page *oldest;
 	bool armed;
 	u64 first;
 	u64 last;
