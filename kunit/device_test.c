@@ -509,8 +509,7 @@ static void pages_and_blocks(struct kunit *test)
 
 static void unmap_later(struct kunit *test, u64 iova, u64 size)
 {
-	check_unmap_result(test, io_pgtable_safe_unmap(pgt_fixture(test)->pgt, iova, size,
-						       IO_PGTABLE_SAFE_NO_FLUSH), size, 0);
+	do_unmap_later(test, iova, size);
 	device_allow_stale(dev, iova, iova + size - 1);
 	device_check(dev);
 }

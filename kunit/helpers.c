@@ -510,6 +510,15 @@ void do_unmap(struct kunit *test, u64 iova, u64 size)
 	expect_unmap(test, res, size, 0, iova, (void *)_RET_IP_);
 }
 
+void do_unmap_later(struct kunit *test, u64 iova, u64 size)
+{
+	struct io_pgtable_safe_unmap_result res =
+		io_pgtable_safe_unmap(pgt_fixture(test)->pgt, iova, size,
+				      IO_PGTABLE_SAFE_NO_FLUSH);
+
+	expect_unmap(test, res, size, 0, iova, (void *)_RET_IP_);
+}
+
 void do_unmap_fails(struct kunit *test, u64 iova, u64 size, int err)
 {
 	struct io_pgtable_safe_unmap_result res;

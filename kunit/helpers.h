@@ -230,6 +230,7 @@ void do_unmap_pages(struct kunit *test, u64 iova, size_t pgsize,
 		    size_t pgcount);
 void do_unmap_pages_fails(struct kunit *test, u64 iova, size_t pgsize,
 			  size_t pgcount, int err);
+void do_unmap_later(struct kunit *test, u64 iova, u64 size);
 void do_unmap_present(struct kunit *test, u64 iova, u64 size, u64 unmapped);
 void do_cut(struct kunit *test, u64 iova, u64 size);
 void do_cut_fails(struct kunit *test, u64 iova, u64 size, int err);

@@ -89,8 +89,7 @@ static void nothing_is_kept_for_good(struct kunit *test)
 	do_unmap(test, iova, block);
 	KUNIT_EXPECT_EQ(test, io_pgtable_safe_kept(fix->pgt), 0);
 	do_map(test, iova, fix->granule, block);
-	check_unmap_result(test, io_pgtable_safe_unmap(fix->pgt, iova, block,
-						       IO_PGTABLE_SAFE_NO_FLUSH), block, 0);
+	do_unmap_later(test, iova, block);
 	KUNIT_EXPECT_EQ(test, io_pgtable_safe_flush(fix->pgt, iova, block), 0);
 	KUNIT_EXPECT_EQ(test, io_pgtable_safe_kept(fix->pgt), 0);
 }
@@ -195,14 +194,6 @@ static void fill_tables(struct kunit *test, u64 iova, unsigned int n)
 	forget_journal();
 }
 
-static void unmap_later(struct kunit *test, u64 iova, u64 size)
-{
-	struct pgt_test *fix = pgt_fixture(test);
-
-	check_unmap_result(test, io_pgtable_safe_unmap(fix->pgt, iova, size,
-						       IO_PGTABLE_SAFE_NO_FLUSH), size, 0);
-}
-
 static void flush(struct kunit *test, u64 iova, u64 size)
 {
 	KUNIT_EXPECT_EQ(test, io_pgtable_safe_flush(pgt_fixture(test)->pgt, iova, size), 0);
@@ -212,7 +203,7 @@ static void flush(struct kunit *test, u64 iova, u64 size)
 static void empty_table(struct kunit *test, u64 iova)
 {
 	do_map(test, iova, 0, SZ_4K);
-	unmap_later(test, iova, SZ_4K);
+	do_unmap_later(test, iova, SZ_4K);
 	flush(test, iova, SZ_4K);
 	forget_journal();
 }
@@ -329,7 +320,7 @@ static void kept_after_a_flush_that_is_forgotten(struct kunit *test)
 	skip_without_fault_injection(test);
 	open_journal(test, &pgt_flush_ops);
 	fill_tables(test, SZ_4M, 1);
-	unmap_later(test, SZ_4M, SZ_2M);
+	do_unmap_later(test, SZ_4M, SZ_2M);
 	fail_nth_allocation(1);
 	flush(test, SZ_4M + SZ_1M, SZ_4K);
 	KUNIT_EXPECT_TRUE(test, an_allocation_failed());
@@ -367,7 +358,7 @@ static void kept_until_the_flush(struct kunit *test)
 {
 	open_journal(test, &pgt_flush_ops);
 	fill_tables(test, SZ_4M, 1);
-	unmap_later(test, SZ_4M, SZ_2M);
+	do_unmap_later(test, SZ_4M, SZ_2M);
 	expect_events(test, "", SZ_4K);
 	/* Beside it, both sides */
 	flush(test, SZ_2M, SZ_2M);
@@ -383,9 +374,9 @@ static void one_flush_for_many_tables(struct kunit *test)
 {
 	open_journal(test, &pgt_flush_ops);
 	fill_tables(test, SZ_4M, 4);
-	unmap_later(test, SZ_4M, SZ_2M);
-	unmap_later(test, SZ_4M + SZ_2M, SZ_4M);
-	unmap_later(test, SZ_4M + 3 * SZ_2M, SZ_2M);
+	do_unmap_later(test, SZ_4M, SZ_2M);
+	do_unmap_later(test, SZ_4M + SZ_2M, SZ_4M);
+	do_unmap_later(test, SZ_4M + 3 * SZ_2M, SZ_2M);
 	expect_events(test, "", 4 * SZ_4K);
 	flush(test, SZ_4M, 4 * SZ_2M);
 	expect_events(test, "AFFFF", 0);
@@ -395,7 +386,7 @@ static void a_flush_in_parts_counts_in_the_end(struct kunit *test)
 {
 	open_journal(test, &pgt_flush_ops);
 	fill_tables(test, SZ_4M, 3);
-	unmap_later(test, SZ_4M, 3 * SZ_2M);
+	do_unmap_later(test, SZ_4M, 3 * SZ_2M);
 	flush(test, SZ_4M, SZ_2M);
 	flush(test, SZ_4M + 2 * SZ_2M, SZ_2M);
 	expect_events(test, "wFwF", SZ_4K);
@@ -410,7 +401,7 @@ static void somebody_elses_invalidation_does_not_count(struct kunit *test)
 {
 	open_journal(test, &pgt_flush_ops);
 	fill_tables(test, SZ_4M, 2);
-	unmap_later(test, SZ_4M, SZ_2M);
+	do_unmap_later(test, SZ_4M, SZ_2M);
 	do_unmap(test, SZ_4M + SZ_2M, SZ_2M);
 	expect_events(test, "wF", SZ_4K);
 	/* That of the same range does: it has been mapped again meanwhile */
@@ -428,7 +419,7 @@ static void unmap_a_second_table(struct kunit *test)
 
 static void unmap_a_second_table_later(struct kunit *test)
 {
-	unmap_later(test, SZ_4M + SZ_2M, SZ_2M);
+	do_unmap_later(test, SZ_4M + SZ_2M, SZ_2M);
 }
 
 /* In the middle of the invalidation of the first, which is not over. */
@@ -486,7 +477,7 @@ static void what_waits_is_freed_with_the_table(struct kunit *test)
 {
 	open_journal(test, &pgt_flush_ops);
 	fill_tables(test, SZ_4M, 3);
-	unmap_later(test, SZ_4M, SZ_4M);
+	do_unmap_later(test, SZ_4M, SZ_4M);
 	expect_events(test, "", 2 * SZ_4K);
 	/* Looks for leaks */
 	close_table(test);
@@ -511,7 +502,7 @@ static void a_driver_that_flushes_gets_them_when_it_has(struct kunit *test)
 {
 	open_journal(test, NULL);
 	fill_tables(test, SZ_4M, 2);
-	unmap_later(test, SZ_4M, SZ_4M);
+	do_unmap_later(test, SZ_4M, SZ_4M);
 	expect_events(test, "", 2 * SZ_4K);
 	flush(test, SZ_4M, SZ_2M);
 	expect_events(test, "F", SZ_4K);

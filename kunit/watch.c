@@ -202,8 +202,7 @@ static void each_way_to_unmap_is_seen(struct kunit *test)
 	expect_call(test, 0, WATCH_UNMAP, SZ_1G, SZ_8K, 0, 0, 0);
 	expect_seen(test, "unmap");
 
-	check_unmap_result(test, io_pgtable_safe_unmap(pgt, SZ_1G + SZ_8K, SZ_4K,
-						       IO_PGTABLE_SAFE_NO_FLUSH), SZ_4K, 0);
+	do_unmap_later(test, SZ_1G + SZ_8K, SZ_4K);
 	expect_call(test, 0, WATCH_UNMAP, SZ_1G + SZ_8K, SZ_4K, 0, IO_PGTABLE_SAFE_NO_FLUSH, 0);
 	expect_seen(test, "unmap");
 	KUNIT_EXPECT_EQ(test, io_pgtable_safe_flush(pgt, SZ_1G, SZ_16K), 0);
@@ -268,8 +267,7 @@ static void tables_are_seen_to_wait(struct kunit *test)
 		kunit_skip(test, "the layer does not see the tables of this format");
 	do_map_pages(test, SZ_2M, 0, SZ_4K, SZ_2M / SZ_4K);
 	watch_on(test);
-	check_unmap_result(test, io_pgtable_safe_unmap(pgt, SZ_2M, SZ_2M,
-						       IO_PGTABLE_SAFE_NO_FLUSH), SZ_2M, 0);
+	do_unmap_later(test, SZ_2M, SZ_2M);
 	table = seen.log[0].ev.paddr;
 	KUNIT_EXPECT_NE(test, table, 0ULL);
 	expect_event(test, 0, &(struct watch_event){
@@ -394,8 +392,7 @@ static void what_is_kept_is_counted(struct kunit *test)
 	pgt = pgt_fixture(test)->pgt;
 	begin_to_count(test);
 	do_map_pages(test, SZ_2M, 0, SZ_4K, SZ_2M / SZ_4K);
-	check_unmap_result(test, io_pgtable_safe_unmap(pgt, SZ_2M, SZ_2M,
-						       IO_PGTABLE_SAFE_NO_FLUSH), SZ_2M, 0);
+	do_unmap_later(test, SZ_2M, SZ_2M);
 	expect_line(test, "\n0 bytes mapped, %u of tables kept, ", SZ_4K);
 	expect_line(test, "\ntables kept for a flush 1, given back 0\n");
 	KUNIT_EXPECT_EQ(test, io_pgtable_safe_flush(pgt, SZ_2M, SZ_2M), 0);
@@ -669,8 +666,7 @@ static void mapped_until_the_flush(struct kunit *test)
 	open_format(test, PGT_LPAE_4K);
 	pgt = pgt_fixture(test)->pgt;
 	do_map(test, 0, paddr, SZ_16K);
-	check_unmap_result(test, io_pgtable_safe_unmap(pgt, 0, SZ_16K, IO_PGTABLE_SAFE_NO_FLUSH),
-			   SZ_16K, 0);
+	do_unmap_later(test, 0, SZ_16K);
 	expect_mapped(test, 0, SZ_16K);
 	KUNIT_EXPECT_EQ(test, io_pgtable_safe_flush(pgt, SZ_64K, SZ_64K), 0);
 	expect_mapped(test, 0, SZ_16K);
@@ -693,8 +689,7 @@ static void parts_of_a_mapping_are_known(struct kunit *test)
 	open_format(test, PGT_LPAE_4K);
 	pgt = pgt_fixture(test)->pgt;
 	do_map_pages(test, SZ_1G, paddr + SZ_64K, SZ_4K, 8);
-	check_unmap_result(test, io_pgtable_safe_unmap(pgt, SZ_1G + SZ_8K, SZ_8K,
-						       IO_PGTABLE_SAFE_NO_FLUSH), SZ_8K, 0);
+	do_unmap_later(test, SZ_1G + SZ_8K, SZ_8K);
 	expect_mapped(test, SZ_64K, SZ_32K);
 	KUNIT_EXPECT_EQ(test, io_pgtable_safe_flush(pgt, SZ_1G + SZ_8K, SZ_8K), 0);
 	KUNIT_EXPECT_FALSE(test, io_pgtable_safe_assert_unmapped(checked + 17, 1));
@@ -729,8 +724,7 @@ static void mapped_while_the_driver_flushes(struct kunit *test)
 static void unmap_in_callback(struct pgt_test *fix, const struct pgt_flush *flush)
 {
 	fix->on_flush = NULL;
-	check_unmap_result(fix->test, io_pgtable_safe_unmap(fix->pgt, SZ_4K, SZ_4K,
-							    IO_PGTABLE_SAFE_NO_FLUSH), SZ_4K, 0);
+	do_unmap_later(fix->test, SZ_4K, SZ_4K);
 }
 
 /* The driver may have invalidated it before */
@@ -742,8 +736,7 @@ static void unmapped_during_a_flush_waits_for_the_next(struct kunit *test)
 	open_format(test, PGT_LPAE_4K);
 	pgt = pgt_fixture(test)->pgt;
 	do_map(test, 0, paddr, SZ_8K);
-	check_unmap_result(test, io_pgtable_safe_unmap(pgt, 0, SZ_4K, IO_PGTABLE_SAFE_NO_FLUSH),
-			   SZ_4K, 0);
+	do_unmap_later(test, 0, SZ_4K);
 	pgt_fixture(test)->on_flush = unmap_in_callback;
 	KUNIT_EXPECT_EQ(test, io_pgtable_safe_flush(pgt, 0, SZ_8K), 0);
 	expect_mapped(test, SZ_4K, SZ_4K);
@@ -771,8 +764,7 @@ static void known_without_callbacks(struct kunit *test)
 	expect_mapped(test, 0, SZ_1M);
 	do_unmap(test, 0, SZ_512K);
 	expect_mapped(test, SZ_512K, SZ_512K);
-	check_unmap_result(test, io_pgtable_safe_unmap(pgt, SZ_512K, SZ_512K,
-						       IO_PGTABLE_SAFE_NO_FLUSH), SZ_512K, 0);
+	do_unmap_later(test, SZ_512K, SZ_512K);
 	expect_mapped(test, SZ_512K, SZ_512K);
 	KUNIT_EXPECT_EQ(test, io_pgtable_safe_flush(pgt, 0, SZ_2M), 0);
 	expect_mapped(test, 0, 0);
